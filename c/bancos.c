@@ -1,0 +1,1135 @@
+/*
+ * bancos.c: what JavaScript cannot do. It knows no tree.
+ *
+ * One freestanding file, no header, no libc symbol, so the same library loads under glibc and musl. It is
+ * built ahead of time by gcc or clang, or at first use by TinyCC through bun:ffi's cc(). TinyCC has no
+ * __atomic builtins, so on x86-64 the read-modify-writes have a second form in inline assembly; the exports
+ * are the same.
+ *
+ * Addressing. A table of HANDLES entries says which mapping a handle stands for. Every shared access takes
+ * (handle, cell, offset): the byte address is base + cell * 8 + offset, both numbers taken as unsigned 32
+ * bits. Every access compares that with the entry's limit: out of range, loads give 0, stores do nothing and
+ * read-modify-writes give 0. So neither a damaged pointer in the file nor a use after close can fault.
+ * An entry has two limits, since a store to a read-only mapping would fault as well.
+ *
+ * Numbers. 32-bit values cross as signed int; 64-bit values cross as double, exact to 2^53.
+ * System calls give -errno where they fail.
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int i32;
+typedef long long i64;
+typedef double f64;
+
+/* Raised with every change of an export; src/memory/native.ts holds the same number. */
+#define ABI_VERSION 1
+
+#if defined(__x86_64__)
+#define X86 1
+#elif defined(__aarch64__) && !defined(__TINYC__)
+#define X86 0
+/* Outlined atomics are calls into libgcc, which a library without any dependency has not got. */
+#ifndef __clang__
+#pragma GCC target("no-outline-atomics")
+#endif
+#else
+#error "bancos: x86-64 or arm64 only (arm64 not with TinyCC)"
+#endif
+#if !defined(__linux__)
+#error "bancos: Linux only"
+#endif
+
+/* ---- Words: the atomic operations, once for compilers with builtins, once for TinyCC ---- */
+
+#ifndef __TINYC__
+
+#define UNUSED __attribute__((unused))
+#define DEFINE_ATOMICS(BITS, T)                                                                              \
+  static inline T get##BITS(void *p) { return __atomic_load_n((T *)p, __ATOMIC_ACQUIRE); }                   \
+  static inline void put##BITS(void *p, T v) { __atomic_store_n((T *)p, v, __ATOMIC_RELEASE); }              \
+  static inline UNUSED T swap##BITS(void *p, T v) {                                                          \
+    return __atomic_exchange_n((T *)p, v, __ATOMIC_SEQ_CST);                                                 \
+  }                                                                                                          \
+  static inline T add##BITS(void *p, T v) { return __atomic_fetch_add((T *)p, v, __ATOMIC_SEQ_CST); }        \
+  static inline T or ##BITS(void *p, T v) { return __atomic_fetch_or((T *)p, v, __ATOMIC_SEQ_CST); }         \
+  static inline i32 cas##BITS(void *p, T e, T d) {                                                           \
+    return __atomic_compare_exchange_n((T *)p, &e, d, 0, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);                \
+  }                                                                                                          \
+  static inline i32 weak##BITS(void *p, T e, T d) {                                                          \
+    return __atomic_compare_exchange_n((T *)p, &e, d, 1, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE);                \
+  }
+DEFINE_ATOMICS(8, u8)
+DEFINE_ATOMICS(16, u16)
+DEFINE_ATOMICS(32, u32)
+DEFINE_ATOMICS(64, u64)
+
+#else
+
+/*
+ * TinyCC neither reorders nor merges memory accesses, and an x86-64 mov is an acquire load or a release
+ * store. Macros, here and below, where a call would cost more than its work: TinyCC does not inline.
+ * Registers are fixed by hand because its choice of them is weak for byte operands.
+ */
+#define get8(p) (*(volatile u8 *)(p))
+#define get16(p) (*(volatile u16 *)(p))
+#define get32(p) (*(volatile u32 *)(p))
+#define get64(p) (*(volatile u64 *)(p))
+#define put8(p, v) (void)(*(volatile u8 *)(p) = (v))
+#define put16(p, v) (void)(*(volatile u16 *)(p) = (v))
+#define put32(p, v) (void)(*(volatile u32 *)(p) = (v))
+#define put64(p, v) (void)(*(volatile u64 *)(p) = (v))
+#define DEFINE_ATOMICS(BITS, T, SUFFIX, A, D)                                                                \
+  static T swap##BITS(void *p, T v) {                                                                        \
+    __asm__ volatile("xchg" SUFFIX " %%" A ", (%%rcx)" : "=a"(v) : "a"(v), "c"(p) : "memory");               \
+    return v;                                                                                                \
+  }                                                                                                          \
+  static T add##BITS(void *p, T v) {                                                                         \
+    __asm__ volatile("lock\n xadd" SUFFIX " %%" A ", (%%rcx)" : "=a"(v) : "a"(v), "c"(p) : "memory");        \
+    return v;                                                                                                \
+  }                                                                                                          \
+  static i32 cas##BITS(void *p, T e, T d) {                                                                  \
+    T old;                                                                                                   \
+    __asm__ volatile("lock\n cmpxchg" SUFFIX " %%" D ", (%%rcx)"                                             \
+                     : "=a"(old)                                                                             \
+                     : "a"(e), "d"(d), "c"(p)                                                                \
+                     : "memory");                                                                            \
+    return old == e;                                                                                         \
+  }                                                                                                          \
+  static i32 weak##BITS(void *p, T e, T d) { return cas##BITS(p, e, d); }                                    \
+  static T or ##BITS(void *p, T v) {                                                                         \
+    T old;                                                                                                   \
+    do                                                                                                       \
+      old = get##BITS(p);                                                                                    \
+    while (!cas##BITS(p, old, old | v));                                                                     \
+    return old;                                                                                              \
+  }
+DEFINE_ATOMICS(8, u8, "b", "al", "dl")
+DEFINE_ATOMICS(16, u16, "w", "ax", "dx")
+DEFINE_ATOMICS(32, u32, "l", "eax", "edx")
+DEFINE_ATOMICS(64, u64, "q", "rax", "rdx")
+
+#endif
+
+/* mfence and not a locked instruction: it also orders non-temporal stores and cache-line write-backs. */
+static inline void full_fence(void) {
+#if X86
+  __asm__ volatile("mfence" : : : "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/* A word at any address, read or written by exactly one instruction, whatever type is stored there. */
+typedef struct __attribute__((packed, may_alias)) {
+  u64 v;
+} word64;
+typedef struct __attribute__((packed, may_alias)) {
+  u32 v;
+} word32;
+#define peek64(p) (((const volatile word64 *)(p))->v)
+#define poke64(p, value) (void)(((volatile word64 *)(p))->v = (value))
+#define peek32(p) (((const volatile word32 *)(p))->v)
+#define poke32(p, value) (void)(((volatile word32 *)(p))->v = (value))
+#define peek8(p) (*(const volatile u8 *)(p))
+#define poke8(p, value) (void)(*(volatile u8 *)(p) = (value))
+
+/* Number of zero bits below the lowest one; `x` is not 0. */
+static inline u32 trailing_zeros(u64 x) {
+#ifdef __TINYC__
+  u64 n;
+  __asm__ volatile("bsfq %%rcx, %%rax" : "=a"(n) : "c"(x));
+  return (u32)n;
+#else
+  return (u32)__builtin_ctzll(x);
+#endif
+}
+
+/* A double outside the range of int64, or NaN, counts as 0: the cast alone would be undefined. */
+static inline i64 to_i64(f64 v) {
+  return v >= -9223372036854775808.0 && v < 9223372036854775808.0 ? (i64)v : 0;
+}
+static inline u64 from_double(f64 v) { return (u64)to_i64(v); }
+static inline f64 to_double(u64 v) { return (f64)(i64)v; }
+
+/* From how many bytes on the string instruction, which takes some time to start, copies faster than a loop.
+ */
+#ifdef __TINYC__
+#define REPEAT_FROM 64
+#else
+#define REPEAT_FROM 512
+#endif
+
+static void copy(u8 *to, const u8 *from, u64 len) {
+#if X86
+  if (len >= REPEAT_FROM) {
+    __asm__ volatile("cld\n rep\n movsb" : "+D"(to), "+S"(from), "+c"(len) : : "memory");
+    return;
+  }
+#endif
+  u64 i = 0;
+  for (; i + 8 <= len; i += 8)
+    poke64(to + i, peek64(from + i));
+  for (; i < len; i++)
+    poke8(to + i, peek8(from + i));
+}
+
+static void copy_backwards(u8 *to, const u8 *from, u64 len) {
+  while (len >= 8) {
+    len -= 8;
+    poke64(to + len, peek64(from + len));
+  }
+  while (len > 0) {
+    len--;
+    poke8(to + len, peek8(from + len));
+  }
+}
+
+/* ---- Handles ---- */
+
+#define HANDLES 1024
+
+typedef struct {
+  u8 *base;
+  u64 limit;    /* bytes that may be read: those of the file that are backed by blocks */
+  u64 writable; /* bytes that may be written: `limit`, or 0 on a read-only mapping */
+  u64 reserved; /* bytes of address space */
+  u8 *scratch;
+  u64 scratch_size;
+  i32 fd;
+  i32 tid;
+  u32 used; /* 0 free, 1 claimed */
+  i32 read_only;
+} handle;
+
+/* One 64-byte entry each, in zeroed memory that costs nothing until it is touched. Entry 0 is never claimed.
+ */
+static handle handles[HANDLES] __attribute__((aligned(64)));
+
+#define entry(h) (&handles[(u32)(h) & (HANDLES - 1)])
+
+/* cell * 8 + off is below 2^36, and sizes below are at most 2^62, so the sums cannot wrap. */
+#define place(cell, off) ((u64)(u32)(cell)*8 + (u32)(off))
+
+static inline u8 *readable(i32 h, i32 cell, i32 off, u64 size) {
+  handle *e = entry(h);
+  u64 at = place(cell, off);
+  return at + size <= e->limit ? e->base + at : (u8 *)0;
+}
+
+static inline u8 *writable(i32 h, i32 cell, i32 off, u64 size) {
+  handle *e = entry(h);
+  u64 at = place(cell, off);
+  return at + size <= e->writable ? e->base + at : (u8 *)0;
+}
+
+static inline u8 *scratch(i32 h, i32 off, u64 size) {
+  handle *e = entry(h);
+  return (u64)(u32)off + size <= e->scratch_size ? e->scratch + (u32)off : (u8 *)0;
+}
+
+/* Bytes from the first of `count` words, `stride` bytes apart, to the end of the last; 0 if there is none. */
+static inline u64 span(i32 stride, i32 count, u64 width) {
+  return stride < 0 || count <= 0 ? 0 : (u64)stride * ((u64)count - 1) + width;
+}
+
+i32 bancos_abi(void) { return ABI_VERSION; }
+
+const char *bancos_compiler(void) {
+#if defined(__TINYC__)
+  return "tinycc";
+#elif defined(__clang__)
+  return __VERSION__;
+#else
+  return "gcc " __VERSION__;
+#endif
+}
+
+/* ---- Loads, stores and read-modify-writes of 8, 16, 32 and 64 bits ---- */
+
+#define DEFINE_EXPORTS(BITS, T, ARG, IN, OUT)                                                                \
+  ARG bancos_load##BITS(i32 h, i32 cell, i32 off) {                                                          \
+    u8 *p = readable(h, cell, off, sizeof(T));                                                               \
+    return p ? OUT(get##BITS(p)) : 0;                                                                        \
+  }                                                                                                          \
+  void bancos_store##BITS(i32 h, i32 cell, i32 off, ARG v) {                                                 \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    if (p)                                                                                                   \
+      put##BITS(p, IN(v));                                                                                   \
+  }                                                                                                          \
+  ARG bancos_fetchAdd##BITS(i32 h, i32 cell, i32 off, ARG v) {                                               \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    return p ? OUT(add##BITS(p, IN(v))) : 0;                                                                 \
+  }                                                                                                          \
+  ARG bancos_fetchSub##BITS(i32 h, i32 cell, i32 off, ARG v) {                                               \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    return p ? OUT(add##BITS(p, (T)(0 - IN(v)))) : 0;                                                        \
+  }                                                                                                          \
+  ARG bancos_fetchOr##BITS(i32 h, i32 cell, i32 off, ARG v) {                                                \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    return p ? OUT(or ##BITS(p, IN(v))) : 0;                                                                 \
+  }                                                                                                          \
+  i32 bancos_cas##BITS(i32 h, i32 cell, i32 off, ARG expected, ARG desired) {                                \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    return p ? cas##BITS(p, IN(expected), IN(desired)) : 0;                                                  \
+  }                                                                                                          \
+  i32 bancos_casWeak##BITS(i32 h, i32 cell, i32 off, ARG expected, ARG desired) {                            \
+    u8 *p = writable(h, cell, off, sizeof(T));                                                               \
+    return p ? weak##BITS(p, IN(expected), IN(desired)) : 0;                                                 \
+  }
+#define IN8(v) ((u8)(v))
+#define IN16(v) ((u16)(v))
+#define IN32(v) ((u32)(v))
+#define OUT32(v) ((i32)(v))
+DEFINE_EXPORTS(8, u8, i32, IN8, OUT32)
+DEFINE_EXPORTS(16, u16, i32, IN16, OUT32)
+DEFINE_EXPORTS(32, u32, i32, IN32, OUT32)
+DEFINE_EXPORTS(64, u64, f64, from_double, to_double)
+
+/* On arm64 an exchange orders what comes before it, but later loads could still move up between its two
+ * halves. */
+i32 bancos_exchange32(i32 h, i32 cell, i32 off, i32 v) {
+  u8 *p = writable(h, cell, off, 4);
+  if (!p)
+    return 0;
+  i32 old = (i32)swap32(p, (u32)v);
+  if (!X86)
+    full_fence();
+  return old;
+}
+
+f64 bancos_exchange64(i32 h, i32 cell, i32 off, f64 v) {
+  u8 *p = writable(h, cell, off, 8);
+  if (!p)
+    return 0;
+  f64 old = to_double(swap64(p, from_double(v)));
+  if (!X86)
+    full_fence();
+  return old;
+}
+
+void bancos_storePair(i32 h, i32 cell, i32 off, i32 lo, i32 hi) {
+  u8 *p = writable(h, cell, off, 8);
+  if (p)
+    put64(p, (u64)(u32)hi << 32 | (u32)lo);
+}
+
+typedef union {
+  u64 bits;
+  f64 value;
+} double_bits;
+
+f64 bancos_loadF64(i32 h, i32 cell, i32 off) {
+  double_bits d;
+  u8 *p = readable(h, cell, off, 8);
+  d.bits = p ? get64(p) : 0;
+  return d.value;
+}
+
+void bancos_storeF64(i32 h, i32 cell, i32 off, f64 v) {
+  double_bits d;
+  u8 *p = writable(h, cell, off, 8);
+  d.value = v;
+  if (p)
+    put64(p, d.bits);
+}
+
+/* ---- Order ---- */
+
+/* Announces the epoch that was read. The fence keeps the reads of the tree behind the announcement. */
+i32 bancos_enterEpoch(i32 h, i32 fromCell, i32 fromOff, i32 toCell, i32 toOff) {
+  u8 *from = readable(h, fromCell, fromOff, 4);
+  u8 *to = writable(h, toCell, toOff, 4);
+  if (!from || !to)
+    return 0;
+  u32 epoch = get32(from);
+  swap32(to, epoch); /* on x86-64 a full fence by itself */
+  if (!X86)
+    full_fence();
+  return (i32)epoch;
+}
+
+void bancos_fence(void) { full_fence(); }
+
+void bancos_acquireFence(void) {
+#ifdef __TINYC__
+  __asm__ volatile("" : : : "memory");
+#else
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+void bancos_pause(i32 n) {
+  for (i32 i = 0; i < n; i++)
+#if X86
+    __asm__ volatile("rep\n nop" : : : "memory");
+#else
+    __asm__ volatile("yield" : : : "memory");
+#endif
+}
+
+/* The lock-free readers of the tree know which cells come next before they need them. */
+static inline void prefetch(const u8 *p) {
+#ifdef __TINYC__
+  __asm__ volatile(".byte 0x0f, 0x18, 0x08" : : "a"(p)); /* prefetcht0 (%rax) */
+#else
+  __builtin_prefetch(p);
+#endif
+}
+
+void bancos_prefetch(i32 h, i32 cell) {
+  u8 *p = readable(h, cell, 0, 8);
+  if (p)
+    prefetch(p);
+}
+
+/* ---- Non-temporal stores and write-back, for a file in persistent memory ---- */
+
+static inline void stream32(u8 *p, u32 v) {
+#if X86
+  __asm__ volatile("movnti %%eax, (%%rcx)" : : "a"(v), "c"(p) : "memory");
+#else
+  put32(p, v);
+#endif
+}
+
+static inline void stream64(u8 *p, u64 v) {
+#if X86
+  __asm__ volatile(".byte 0x48, 0x0f, 0xc3, 0x01" : : "a"(v), "c"(p) : "memory"); /* movnti %rax, (%rcx) */
+#else
+  put64(p, v);
+#endif
+}
+
+void bancos_movnt32(i32 h, i32 cell, i32 off, i32 v) {
+  u8 *p = writable(h, cell, off, 4);
+  if (p)
+    stream32(p, (u32)v);
+}
+
+void bancos_movnt64(i32 h, i32 cell, i32 off, i32 lo, i32 hi) {
+  u8 *p = writable(h, cell, off, 8);
+  if (p)
+    stream64(p, (u64)(u32)hi << 32 | (u32)lo);
+}
+
+/* There is no non-temporal store of one byte; the caller holds the node's lock, so its word may be rewritten.
+ */
+void bancos_setN48Key(i32 h, i32 cell, i32 off, i32 byte) {
+  u32 shift = ((u32)off & 7) * 8;
+  u8 *p = writable(h, cell, (i32)((u32)off & ~7u), 8);
+  if (p)
+    stream64(p, (get64(p) & ~((u64)0xff << shift)) | (u64)(byte & 0xff) << shift);
+}
+
+enum { FLUSH_UNKNOWN = 0, FLUSH_CLWB = 1, FLUSH_CLFLUSHOPT = 2, FLUSH_CLFLUSH = 3, FLUSH_DC_CVAC = 4 };
+
+/* CPUID traps into the hypervisor of a virtual machine, so it is asked once; threads that race find the same.
+ */
+static u32 flush_kind;
+
+static u32 find_flush_kind(void) {
+#if X86
+  u32 a, b, c, d;
+  __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(0), "c"(0));
+  if (a < 7)
+    return FLUSH_CLFLUSH;
+  __asm__ volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(7), "c"(0));
+  return b >> 24 & 1 ? FLUSH_CLWB : b >> 23 & 1 ? FLUSH_CLFLUSHOPT : FLUSH_CLFLUSH;
+#else
+  return FLUSH_DC_CVAC;
+#endif
+}
+
+i32 bancos_cpuFeature(void) {
+  u32 kind = get32(&flush_kind);
+  if (kind == FLUSH_UNKNOWN) {
+    kind = find_flush_kind();
+    put32(&flush_kind, kind);
+  }
+  return (i32)kind;
+}
+
+static void write_back(u8 *from, u8 *end, i32 kind) {
+#if X86
+  u8 *line = (u8 *)((unsigned long)from & ~63ul);
+  for (; line < end; line += 64) {
+    if (kind == FLUSH_CLWB)
+      __asm__ volatile(".byte 0x66, 0x0f, 0xae, 0x30" : : "a"(line) : "memory"); /* clwb (%rax) */
+    else if (kind == FLUSH_CLFLUSHOPT)
+      __asm__ volatile(".byte 0x66, 0x0f, 0xae, 0x38" : : "a"(line) : "memory"); /* clflushopt (%rax) */
+    else
+      __asm__ volatile(".byte 0x0f, 0xae, 0x38" : : "a"(line) : "memory"); /* clflush (%rax) */
+  }
+  __asm__ volatile("sfence" : : : "memory");
+#else
+  (void)kind;
+  u64 type;
+  __asm__ volatile("mrs %0, ctr_el0" : "=r"(type));
+  u64 size = (u64)4 << (type >> 16 & 15); /* DminLine: log2 of the smallest data line, in words */
+  for (u8 *line = (u8 *)((u64)from & ~(size - 1)); line < end; line += size)
+    __asm__ volatile("dc cvac, %0" : : "r"(line) : "memory");
+  __asm__ volatile("dsb sy" : : : "memory");
+#endif
+}
+
+void bancos_persist(i32 h, i32 cell, i32 off, i32 len) {
+  u8 *p = len > 0 ? readable(h, cell, off, (u64)len) : (u8 *)0;
+  if (p)
+    write_back(p, p + len, bancos_cpuFeature());
+}
+
+/* ---- Steps over many words, which a word at a time would make slow ---- */
+
+#ifdef __TINYC__
+/* Marks with 0x80 each byte of `x` that is zero, and no other. */
+static inline u64 zero_bytes(u64 x) {
+  u64 low7 = 0x7f7f7f7f7f7f7f7full;
+  return ~(((x & low7) + low7) | x | low7);
+}
+#endif
+
+i32 bancos_findByte16(i32 h, i32 cell, i32 off, i32 count, i32 byte) {
+  if (count <= 0)
+    return -1;
+  if (count > 16)
+    count = 16;
+  u8 *p = readable(h, cell, off, (u64)count);
+  if (!p)
+    return -1;
+  if (!readable(h, cell, off, 16)) { /* the last bytes before the limit */
+    for (i32 i = 0; i < count; i++)
+      if (peek8(p + i) == (u8)byte)
+        return i;
+    return -1;
+  }
+  i32 found;
+#if X86 && !defined(__TINYC__)
+  typedef char bytes16 __attribute__((vector_size(16)));
+  bytes16 keys;
+  char wanted = (char)byte;
+  __builtin_memcpy(&keys, p, 16);
+  bytes16 all = {wanted, wanted, wanted, wanted, wanted, wanted, wanted, wanted,
+                 wanted, wanted, wanted, wanted, wanted, wanted, wanted, wanted};
+  u32 equal = (u32)__builtin_ia32_pmovmskb128((bytes16)(keys == all));
+  if (!equal)
+    return -1;
+  found = (i32)trailing_zeros(equal);
+#elif !X86
+  u64 equal; /* four bits a byte */
+  __asm__("ldr q0, [%1]\n dup v1.16b, %w2\n cmeq v0.16b, v0.16b, v1.16b\n"
+          "shrn v0.8b, v0.8h, #4\n fmov %0, d0"
+          : "=r"(equal)
+          : "r"(p), "r"(byte)
+          : "v0", "v1", "memory");
+  if (!equal)
+    return -1;
+  found = (i32)(trailing_zeros(equal) >> 2);
+#else
+  u64 all = (u64)(u8)byte * 0x0101010101010101ull;
+  u64 equal = zero_bytes(peek64(p) ^ all);
+  if (equal) {
+    found = (i32)(trailing_zeros(equal) >> 3);
+  } else {
+    equal = zero_bytes(peek64(p + 8) ^ all);
+    if (!equal)
+      return -1;
+    found = 8 + (i32)(trailing_zeros(equal) >> 3);
+  }
+#endif
+  return found < count ? found : -1;
+}
+
+i32 bancos_findWord(i32 h, i32 cell, i32 off, i32 stride, i32 count, i32 mask, i32 value) {
+  u64 size = span(stride, count, 4);
+  u8 *p = size ? readable(h, cell, off, size) : (u8 *)0;
+  if (!p)
+    return -1;
+  for (i32 i = 0; i < count; i++, p += stride)
+    if ((get32(p) & (u32)mask) == (u32)value)
+      return i;
+  return -1;
+}
+
+i32 bancos_findEntry(i32 h, i32 cell, i32 off, i32 stride, i32 count, i32 mask, i32 value, i32 off2,
+                     i32 min) {
+  u64 size = span(stride, count, 4);
+  u8 *p = size ? readable(h, cell, off, size) : (u8 *)0;
+  u8 *q = size ? readable(h, cell, off2, size) : (u8 *)0;
+  if (!p || !q)
+    return -1;
+  for (i32 i = 0; i < count; i++, p += stride, q += stride)
+    if ((get32(p) & (u32)mask) == (u32)value && get32(q) >= (u32)min)
+      return i;
+  return -1;
+}
+
+void bancos_fillWord(i32 h, i32 cell, i32 off, i32 stride, i32 count, i32 value) {
+  u64 size = span(stride, count, 4);
+  u8 *p = size ? writable(h, cell, off, size) : (u8 *)0;
+  if (p)
+    for (i32 i = 0; i < count; i++, p += stride)
+      put32(p, (u32)value);
+}
+
+f64 bancos_sum64(i32 h, i32 cell, i32 off, i32 stride, i32 count) {
+  u64 size = span(stride, count, 8);
+  u8 *p = size ? readable(h, cell, off, size) : (u8 *)0;
+  u64 sum = 0;
+  if (p)
+    for (i32 i = 0; i < count; i++, p += stride)
+      sum += get64(p);
+  return to_double(sum);
+}
+
+i32 bancos_compareBytes(i32 h, i32 cell, i32 off, i32 scratchOff, i32 len) {
+  if (len < 0)
+    return 0;
+  u8 *a = readable(h, cell, off, (u64)len);
+  u8 *b = scratch(h, scratchOff, (u64)len);
+  if (!a || !b)
+    return 0;
+  i32 i = 0;
+  for (; i <= len - 8; i += 8) {
+    u64 differs = peek64(a + i) ^ peek64(b + i);
+    if (differs)
+      return i + (i32)(trailing_zeros(differs) >> 3);
+  }
+  for (; i < len; i++)
+    if (peek8(a + i) != peek8(b + i))
+      return i;
+  return -1;
+}
+
+i32 bancos_copyIn(i32 h, i32 cell, i32 off, i32 scratchOff, i32 len) {
+  u8 *to = len < 0 ? (u8 *)0 : writable(h, cell, off, (u64)len);
+  u8 *from = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
+  if (!to || !from)
+    return 0;
+  copy(to, from, (u64)len);
+  return 1;
+}
+
+i32 bancos_copyOut(i32 h, i32 cell, i32 off, i32 scratchOff, i32 len) {
+  u8 *from = len < 0 ? (u8 *)0 : readable(h, cell, off, (u64)len);
+  u8 *to = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
+  if (!to || !from)
+    return 0;
+  copy(to, from, (u64)len);
+  return 1;
+}
+
+i32 bancos_copyInFrom(i32 h, i32 cell, i32 off, const u8 *from, i32 len) {
+  u8 *to = len < 0 ? (u8 *)0 : writable(h, cell, off, (u64)len);
+  if (!to || (!from && len))
+    return 0;
+  copy(to, from, (u64)len);
+  return 1;
+}
+
+i32 bancos_copyOutTo(i32 h, i32 cell, i32 off, u8 *to, i32 len) {
+  u8 *from = len < 0 ? (u8 *)0 : readable(h, cell, off, (u64)len);
+  if (!from || (!to && len))
+    return 0;
+  copy(to, from, (u64)len);
+  return 1;
+}
+
+i32 bancos_copyWithin(i32 h, i32 toCell, i32 toOff, i32 fromCell, i32 fromOff, i32 len) {
+  u8 *to = len < 0 ? (u8 *)0 : writable(h, toCell, toOff, (u64)len);
+  u8 *from = len < 0 ? (u8 *)0 : readable(h, fromCell, fromOff, (u64)len);
+  if (!to || !from)
+    return 0;
+  if (to > from && to < from + len)
+    copy_backwards(to, from, (u64)len);
+  else
+    copy(to, from, (u64)len);
+  return 1;
+}
+
+i32 bancos_load16Bytes(i32 h, i32 cell, i32 off, i32 scratchOff) {
+  u8 *from = readable(h, cell, off, 16);
+  u8 *to = scratch(h, scratchOff, 16);
+  if (!to || !from)
+    return 0;
+  poke64(to, peek64(from));
+  poke64(to + 8, peek64(from + 8));
+  return 1;
+}
+
+/* A node at one moment: word by word, lowest address first, each an acquire load. */
+i32 bancos_loadWords(i32 h, i32 cell, i32 off, i32 scratchOff, i32 count) {
+  u64 size = span(4, count, 4);
+  u8 *from = size ? readable(h, cell, off, size) : (u8 *)0;
+  u8 *to = from ? scratch(h, scratchOff, (i32)size) : (u8 *)0;
+  if (!to)
+    return 0;
+  for (i32 i = 0; i < count; i++, from += 4, to += 4)
+    poke32(to, get32(from));
+  return 1;
+}
+
+/*
+ * The checksum. The state is 64 bits; one round folds in a word w:
+ *
+ *     s = s ^ w;  s = s * K1;  s = s ^ (s >> 29);  s = s * K2;  s = s ^ (s >> 32)
+ *
+ * Each step can be undone, so a round loses nothing. A multiplication carries a changed bit only upwards,
+ * hence the shift down between the two: with one multiplication a change of the top bit would reach fixed
+ * places, which the next word could cancel. The last 1 to 7 bytes come as one word, filled with zeros; the
+ * length is in the start value, so a run of zeros differs from a shorter one. Two more rounds of zero words
+ * and both halves folded into one give the 32 bits. Nothing here depends on the alignment of the bytes.
+ */
+#define HASH_K1 0x9e6c63d0876a9a35ull
+#define HASH_K2 0xd1b54a32d192ed03ull
+
+static inline u64 hash_round(u64 s, u64 w) {
+  s = (s ^ w) * HASH_K1;
+  s = (s ^ s >> 29) * HASH_K2;
+  return s ^ s >> 32;
+}
+
+static i32 hash_bytes(const u8 *p, u64 len, i32 seed) {
+  u64 s = hash_round((u64)(u32)seed << 32 | 0x6b616e63u, len);
+  u64 last = 0;
+  u64 i = 0;
+  for (; i + 8 <= len; i += 8)
+    s = hash_round(s, peek64(p + i));
+  for (u32 shift = 0; i < len; i++, shift += 8)
+    last |= (u64)peek8(p + i) << shift;
+  if (len & 7)
+    s = hash_round(s, last);
+  s = hash_round(hash_round(s, 0), 0);
+  return (i32)(u32)(s ^ s >> 32);
+}
+
+i32 bancos_hash(i32 h, i32 cell, i32 off, i32 len, i32 seed) {
+  u8 *p = len < 0 ? (u8 *)0 : readable(h, cell, off, (u64)len);
+  return p ? hash_bytes(p, (u64)len, seed) : 0;
+}
+
+i32 bancos_hashScratch(i32 h, i32 scratchOff, i32 len, i32 seed) {
+  u8 *p = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
+  return p ? hash_bytes(p, (u64)len, seed) : 0;
+}
+
+i32 bancos_hashFrom(const u8 *p, i32 len, i32 seed) {
+  return len < 0 || (!p && len) ? 0 : hash_bytes(p, (u64)len, seed);
+}
+
+/* Where a leaf keeps its key; src/memory/layout.ts says the same. */
+#define LEAF_KEY 20
+#define LEAF_KEY_LENGTH(tag) ((tag) >> 15 & 16383)
+
+/*
+ * Copies the tags and keys of `n` leaves, whose cells the caller put at `listOff` of the scratch, back to
+ * back to `outOff`; tags go behind the cells, at listOff + (n + i) * 4. All leaves are asked for before the
+ * first is read, so their cache misses overlap. A leaf out of bounds gives tag 0 and no bytes.
+ */
+i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize) {
+  if (n <= 0 || outSize < 0)
+    return 0;
+  u8 *list = scratch(h, listOff, (u64)n * 8);
+  u8 *out = scratch(h, outOff, (u64)outSize);
+  if (!list || !out)
+    return 0;
+  u8 *tags = list + (u64)n * 4;
+  for (i32 i = 0; i < n; i++) {
+    u8 *leaf = readable(h, (i32)peek32(list + (u64)i * 4), 0, LEAF_KEY);
+    if (leaf)
+      prefetch(leaf);
+  }
+  u64 room = (u64)outSize;
+  for (i32 i = 0; i < n; i++) {
+    i32 cell = (i32)peek32(list + (u64)i * 4);
+    u8 *leaf = readable(h, cell, 0, LEAF_KEY);
+    u32 tag = leaf ? get32(leaf) : 0;
+    u64 len = LEAF_KEY_LENGTH(tag);
+    if (leaf && !readable(h, cell, LEAF_KEY, len)) {
+      tag = 0;
+      len = 0;
+    }
+    if (len > room)
+      return i;
+    if (len)
+      copy(out, leaf + LEAF_KEY, len);
+    out += len;
+    room -= len;
+    poke32(tags + (u64)i * 4, tag);
+  }
+  return n;
+}
+
+/* ---- System calls ---- */
+
+#if X86
+enum {
+  SYS_close = 3,
+  SYS_mmap = 9,
+  SYS_munmap = 11,
+  SYS_sched_yield = 24,
+  SYS_msync = 26,
+  SYS_nanosleep = 35,
+  SYS_fcntl = 72,
+  SYS_fdatasync = 75,
+  SYS_ftruncate = 77,
+  SYS_gettid = 186,
+  SYS_futex = 202,
+  SYS_clock_gettime = 228,
+  SYS_openat = 257,
+  SYS_fallocate = 285,
+  SYS_statx = 332
+};
+#else
+enum {
+  SYS_fcntl = 25,
+  SYS_ftruncate = 46,
+  SYS_fallocate = 47,
+  SYS_openat = 56,
+  SYS_close = 57,
+  SYS_fdatasync = 83,
+  SYS_futex = 98,
+  SYS_nanosleep = 101,
+  SYS_clock_gettime = 113,
+  SYS_sched_yield = 124,
+  SYS_gettid = 178,
+  SYS_munmap = 215,
+  SYS_mmap = 222,
+  SYS_msync = 227,
+  SYS_statx = 291
+};
+#endif
+
+enum { EINTR = 4, EAGAIN = 11, EACCES = 13, EINVAL = 22, EMFILE = 24 };
+
+static i64 call(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
+#if X86
+  i64 rest[3];
+  i64 result;
+  rest[0] = d;
+  rest[1] = e;
+  rest[2] = f;
+  /* Through memory, since TinyCC cannot bind a variable to r10, r8 or r9. */
+  __asm__ volatile("movq (%%rbx), %%r10\n movq 8(%%rbx), %%r8\n movq 16(%%rbx), %%r9\n syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "b"(rest)
+                   : "rcx", "r8", "r9", "r10", "r11", "memory");
+  return result;
+#else
+  register i64 x8 __asm__("x8") = number;
+  register i64 x0 __asm__("x0") = a;
+  register i64 x1 __asm__("x1") = b;
+  register i64 x2 __asm__("x2") = c;
+  register i64 x3 __asm__("x3") = d;
+  register i64 x4 __asm__("x4") = e;
+  register i64 x5 __asm__("x5") = f;
+  __asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  return x0;
+#endif
+}
+
+static i64 pointer(void *p) { return (i64)(unsigned long)p; }
+
+enum { OPEN_WRITE = 1, OPEN_CREATE = 2, OPEN_EXCLUSIVE = 4 };
+enum {
+  O_RDWR = 2,
+  O_CREAT = 0x40,
+  O_EXCL = 0x80,
+  O_CLOEXEC = 0x80000,
+  AT_FDCWD = -100,
+  AT_EMPTY_PATH = 0x1000
+};
+
+i32 bancos_open(u8 *path, i32 flags, i32 mode) {
+  if (!path)
+    return -EINVAL;
+  i32 how = O_CLOEXEC | (flags & OPEN_WRITE ? O_RDWR : 0) | (flags & OPEN_CREATE ? O_CREAT : 0) |
+            (flags & OPEN_EXCLUSIVE ? O_EXCL : 0);
+  i64 r;
+  do
+    r = call(SYS_openat, AT_FDCWD, pointer(path), how, mode, 0, 0);
+  while (r == -EINTR);
+  return (i32)r;
+}
+
+/* Not repeated on EINTR: Linux has closed the descriptor by then, and its number may belong to another
+ * thread. */
+i32 bancos_close(i32 fd) {
+  i64 r = call(SYS_close, fd, 0, 0, 0, 0, 0);
+  return r == -EINTR ? 0 : (i32)r;
+}
+
+/* The kernel's struct statx, as far as it is read. */
+typedef struct {
+  u32 mask;
+  u32 blksize;
+  u64 attributes;
+  u32 nlink, uid, gid;
+  u16 mode, pad0;
+  u64 ino, size, blocks, attributes_mask;
+  i64 atime_s;
+  u64 atime_ns;
+  i64 btime_s;
+  u32 btime_ns, pad1;
+  u64 ctime[2], mtime[2];
+  u32 rdev_major, rdev_minor, dev_major, dev_minor;
+  u64 spare[14];
+} statx_buffer;
+
+/* Into out[]: size, bytes of blocks, device, inode, time of birth in ns or 0. */
+i32 bancos_stat(i32 fd, f64 *out) {
+  statx_buffer s;
+  if (!out)
+    return -EINVAL;
+  i64 r = call(SYS_statx, fd, pointer(""), AT_EMPTY_PATH, 0xfff, pointer(&s), 0);
+  if (r < 0)
+    return (i32)r;
+  out[0] = to_double(s.size);
+  out[1] = to_double(s.blocks * 512);
+  out[2] = (f64)s.dev_major * 4294967296.0 + (f64)s.dev_minor;
+  out[3] = to_double(s.ino);
+  out[4] = s.mask & 0x800 ? (f64)s.btime_s * 1e9 + (f64)s.btime_ns : 0;
+  return 0;
+}
+
+/* The raw call: libc's posix_fallocate would write zeros over a filesystem that cannot reserve. */
+i32 bancos_allocate(i32 fd, f64 off, f64 len) {
+  i64 r;
+  do
+    r = call(SYS_fallocate, fd, 0, to_i64(off), to_i64(len), 0, 0);
+  while (r == -EINTR);
+  return (i32)r;
+}
+
+i32 bancos_truncate(i32 fd, f64 len) {
+  i64 r;
+  do
+    r = call(SYS_ftruncate, fd, to_i64(len), 0, 0, 0, 0);
+  while (r == -EINTR);
+  return (i32)r;
+}
+
+i32 bancos_syncFile(i32 fd) {
+  i64 r;
+  do
+    r = call(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
+  while (r == -EINTR);
+  return (i32)r;
+}
+
+/* Open-file-description locks: they belong to the descriptor, so two opens in one process conflict as well.
+ */
+enum { F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38 };
+enum { F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2 };
+
+typedef struct {
+  u16 type, whence;
+  u32 pad0;
+  i64 start, len;
+  i32 pid, pad1; /* pid must be 0 for these locks */
+} file_lock;
+
+static i64 lock_call(i32 fd, i32 command, f64 byte, i32 type, file_lock *lock) {
+  i64 r;
+  do {
+    lock->type = (u16)type;
+    lock->whence = 0;
+    lock->pad0 = 0;
+    lock->start = to_i64(byte);
+    lock->len = 1;
+    lock->pid = 0;
+    lock->pad1 = 0;
+    r = call(SYS_fcntl, fd, command, pointer(lock), 0, 0, 0);
+  } while (r == -EINTR);
+  return r;
+}
+
+/* 1 locked, 0 another description holds it, below 0 an error. `write` chooses the kind. */
+i32 bancos_lock(i32 fd, f64 byte, i32 write, i32 wait) {
+  file_lock lock;
+  i64 r = lock_call(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, byte, write ? F_WRLCK : F_RDLCK, &lock);
+  return r == -EAGAIN || r == -EACCES ? 0 : r < 0 ? (i32)r : 1;
+}
+
+i32 bancos_unlock(i32 fd, f64 byte) {
+  file_lock lock;
+  return (i32)lock_call(fd, F_OFD_SETLK, byte, F_UNLCK, &lock);
+}
+
+/* A read lock is asked about, since only a write lock stands in its way. */
+i32 bancos_lockHeld(i32 fd, f64 byte) {
+  file_lock lock;
+  i64 r = lock_call(fd, F_OFD_GETLK, byte, F_RDLCK, &lock);
+  return r < 0 ? (i32)r : lock.type != F_UNLCK;
+}
+
+/* ---- Handles: claim, map, limit, unmap ---- */
+
+i32 bancos_threadId(void) { return (i32)call(SYS_gettid, 0, 0, 0, 0, 0, 0); }
+
+i32 bancos_newHandle(i32 fd) {
+  for (i32 h = 1; h < HANDLES; h++) {
+    handle *e = entry(h);
+    if (get32(&e->used) == 0 && cas32(&e->used, 0, 1)) {
+      e->fd = fd;
+      e->tid = bancos_threadId();
+      return h;
+    }
+  }
+  return -EMFILE;
+}
+
+static i32 claimed(i32 h) { return h > 0 && h < HANDLES && get32(&handles[h].used) == 1; }
+
+enum { MODE_SHARED = 0, MODE_READ_ONLY = 1, MODE_PRIVATE = 2, MODE_SYNC = 3 };
+enum { PROT_READ = 1, PROT_WRITE = 2 };
+enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_NORESERVE = 0x4000, MAP_SYNC = 0x80000 };
+
+/* Reserves address space over the file from offset 0; nothing may be touched before setLimit. */
+i32 bancos_map(i32 h, f64 reserved, i32 mode) {
+  i64 size = to_i64(reserved);
+  if (!claimed(h) || size <= 0 || handles[h].base)
+    return -EINVAL;
+  handle *e = entry(h);
+  i64 flags = MAP_NORESERVE | (mode == MODE_PRIVATE ? MAP_PRIVATE
+                               : mode == MODE_SYNC  ? MAP_SHARED_VALIDATE | MAP_SYNC
+                                                    : MAP_SHARED);
+  i64 access = mode == MODE_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+  i64 r = call(SYS_mmap, 0, size, access, flags, e->fd, 0);
+  if (r < 0 && r > -4096)
+    return (i32)r;
+  e->base = (u8 *)(unsigned long)r;
+  e->reserved = (u64)size;
+  e->read_only = mode == MODE_READ_ONLY;
+  return 0;
+}
+
+i32 bancos_setLimit(i32 h, f64 bytes) {
+  i64 limit = to_i64(bytes);
+  if (!claimed(h) || limit < 0 || (u64)limit > handles[h].reserved)
+    return -EINVAL;
+  handle *e = entry(h);
+  e->limit = (u64)limit;
+  e->writable = e->read_only ? 0 : (u64)limit;
+  return 0;
+}
+
+i32 bancos_bindScratch(i32 h, u8 *bytes, f64 size) {
+  i64 length = to_i64(size);
+  if (!claimed(h) || length < 0 || (!bytes && length))
+    return -EINVAL;
+  handle *e = entry(h);
+  e->scratch_size = 0;
+  e->scratch = bytes;
+  e->scratch_size = (u64)length;
+  return 0;
+}
+
+i32 bancos_unmap(i32 h) {
+  if (!claimed(h))
+    return -EINVAL;
+  handle *e = entry(h);
+  i64 r = 0;
+  e->limit = 0;
+  e->writable = 0;
+  e->scratch_size = 0;
+  e->scratch = 0;
+  if (e->base)
+    r = call(SYS_munmap, pointer(e->base), (i64)e->reserved, 0, 0, 0, 0);
+  e->base = 0;
+  e->reserved = 0;
+  e->read_only = 0;
+  e->fd = 0;
+  e->tid = 0;
+  put32(&e->used, 0);
+  return (i32)r;
+}
+
+/* `what`: 0 whether it is claimed, 1 descriptor, 2 thread that claimed it, 3 limit, 4 reserved bytes. */
+f64 bancos_handleInfo(i32 h, i32 what) {
+  if (!claimed(h))
+    return 0;
+  handle *e = entry(h);
+  switch (what) {
+  case 0:
+    return 1;
+  case 1:
+    return e->fd;
+  case 2:
+    return e->tid;
+  case 3:
+    return to_double(e->limit);
+  default:
+    return to_double(e->reserved);
+  }
+}
+
+enum { MS_SYNC = 4 };
+
+/* msync wants the start of a page. Pages are 4 to 64 KiB, and the mapping starts with one. */
+i32 bancos_syncRange(i32 h, f64 off, f64 len) {
+  i64 from = to_i64(off), size = to_i64(len);
+  if (!claimed(h) || from < 0 || size < 0 || (u64)from + (u64)size > handles[h].reserved)
+    return -EINVAL;
+  i64 base = pointer(handles[h].base);
+  i64 start = (base + from) & ~(i64)65535;
+  if (start < base)
+    start = base;
+  i64 r;
+  do
+    r = call(SYS_msync, start, base + from + size - start, MS_SYNC, 0, 0, 0);
+  while (r == -EINTR);
+  return (i32)r;
+}
+
+/* ---- Clock, sleep, futex ---- */
+
+typedef struct {
+  i64 s, ns;
+} timespec;
+
+static void to_timespec(f64 ms, timespec *t) {
+  i64 ns = to_i64(ms * 1e6);
+  if (ns < 0)
+    ns = 0;
+  t->s = ns / 1000000000;
+  t->ns = ns % 1000000000;
+}
+
+f64 bancos_monotonicNs(void) {
+  timespec t;
+  t.s = 0;
+  t.ns = 0;
+  call(SYS_clock_gettime, 1, pointer(&t), 0, 0, 0, 0);
+  return (f64)t.s * 1e9 + (f64)t.ns;
+}
+
+void bancos_yieldThread(void) { call(SYS_sched_yield, 0, 0, 0, 0, 0, 0); }
+
+/* Cut short by a signal, it goes on with what is left. */
+void bancos_sleepMs(f64 ms) {
+  timespec t;
+  to_timespec(ms, &t);
+  while (call(SYS_nanosleep, pointer(&t), pointer(&t), 0, 0, 0, 0) == -EINTR)
+    ;
+}
+
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 }; /* shared between processes: not the private variants */
+
+/* A negative time waits for ever. 0 when woken, -EAGAIN if the word had another value, -ETIMEDOUT, -EINTR. */
+i32 bancos_futexWait(i32 h, i32 cell, i32 off, i32 expected, f64 timeoutMs) {
+  timespec t;
+  u8 *p = readable(h, cell, off, 4);
+  if (!p)
+    return -EINVAL;
+  to_timespec(timeoutMs, &t);
+  return (i32)call(SYS_futex, pointer(p), FUTEX_WAIT, expected, timeoutMs < 0 ? 0 : pointer(&t), 0, 0);
+}
+
+/* How many were woken. */
+i32 bancos_futexWake(i32 h, i32 cell, i32 off, i32 count) {
+  u8 *p = readable(h, cell, off, 4);
+  return p ? (i32)call(SYS_futex, pointer(p), FUTEX_WAKE, count, 0, 0, 0) : -EINVAL;
+}

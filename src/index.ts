@@ -1,0 +1,14 @@
+/**
+ * bancos: a persistent, ordered key-value store for Bun.
+ *
+ * @module
+ */
+export type { KeyEncoding } from "./codec/index.ts";
+export { BancosError, ERROR_CODES, type ErrorCode } from "./errors.ts";
+export type { ParticipantInfo } from "./reclaim/registry.ts";
+export type { RebuildReport, RecoveryReport } from "./recovery/lifecycle.ts";
+export type { Problem, VerifyReport } from "./recovery/verify.ts";
+export type { OpenOptions } from "./store/options.ts";
+export type { Range } from "./store/range.ts";
+export type { CellFigures, Stats } from "./store/stats.ts";
+export { type Json, type Key, open, type Reader, Store, type Value, type Writer } from "./store/store.ts";

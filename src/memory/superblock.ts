@@ -1,0 +1,158 @@
+/** The superblock as bytes: checked before anything is mapped, and written when a store is created. */
+import { readSync } from "node:fs";
+import { BancosError } from "../errors.ts";
+import { CLASS_CELLS } from "./classes.ts";
+import {
+  AUX_SHIFT,
+  COUNTS,
+  ENTRY_BYTES,
+  ENTRY_CHECKSUM,
+  ENTRY_FREED,
+  FIRST_DATA_SLAB,
+  FIRST_TABLE_SLAB,
+  FORMAT_VERSION,
+  INITIAL_SLABS,
+  LIVE,
+  MAGIC,
+  MAX_SLABS,
+  NODE256,
+  SB_CAPACITY,
+  SB_CHECKSUM,
+  SB_END,
+  SB_EPOCH,
+  SB_FREE_CELLS,
+  SB_FRONTIER,
+  SB_KEY_ENCODING,
+  SB_MAGIC,
+  SB_MAX_SLABS,
+  SB_Q,
+  SB_ROOT,
+  SB_S,
+  SB_SALT,
+  SB_SALT_HIGH,
+  SB_SLAB_BYTES,
+  SB_SLOTS,
+  SB_VERSION,
+  SLAB_BYTES,
+  SLAB_CELLS,
+  SLAB_RESERVED,
+  SLAB_UNITS,
+  SLOTS,
+} from "./layout.ts";
+import { mix32 } from "./mix.ts";
+import { entryChecksum, entryWord } from "./slabs.ts";
+
+/** What a superblock says that never changes, and how large the file may be and is. */
+export interface Superblock {
+  readonly salt: number;
+  readonly keyEncoding: number;
+  /** Cell of the root. */
+  readonly root: number;
+  /** Slabs with blocks. */
+  readonly capacity: number;
+  /** Slabs the file may grow to. */
+  readonly maxSlabs: number;
+}
+
+function checksum(page: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < SB_CHECKSUM; at += 4) sum = mix32(sum, page.readInt32LE(at));
+  return sum;
+}
+
+/** Reads and checks the superblock of an open file of `size` bytes. Throws NOT_A_STORE, VERSION, CORRUPT. */
+export function readSuperblock(fd: number, path: string, size: number): Superblock {
+  const page = Buffer.alloc(SB_END);
+  const read = readSync(fd, page, 0, SB_END, 0);
+  if (read < MAGIC.length || MAGIC.some((byte, i) => page[SB_MAGIC + i] !== byte)) {
+    throw new BancosError("NOT_A_STORE", `${path} is not a bancos file; it is left as it is`);
+  }
+  const version = page.readInt32LE(SB_VERSION);
+  if (read === SB_END && version !== FORMAT_VERSION) {
+    throw new BancosError(
+      "VERSION",
+      `${path} has format version ${version}; this version of bancos reads ${FORMAT_VERSION}: ` +
+        "export it with the version that wrote it",
+    );
+  }
+  const damaged = (what: string, offset: number): BancosError =>
+    new BancosError(
+      "CORRUPT",
+      `${path} is damaged: ${what} (offset ${offset}); restore a backup or use \`bancos repair\``,
+      {
+        offset,
+      },
+    );
+  if (read < SB_END || size < FIRST_DATA_SLAB * SLAB_BYTES + SLAB_BYTES)
+    throw damaged("it ends too early", size);
+  if (page.readInt32LE(SB_CHECKSUM) !== checksum(page))
+    throw damaged("the superblock's checksum is wrong", SB_CHECKSUM);
+  if (page.readInt32LE(SB_SLAB_BYTES) !== SLAB_BYTES || page.readInt32LE(SB_SLOTS) !== SLOTS) {
+    throw new BancosError(
+      "VERSION",
+      `${path} has slabs or slots of another size than this version of bancos reads`,
+    );
+  }
+  const capacity = page.readInt32LE(SB_CAPACITY);
+  const maxSlabs = page.readInt32LE(SB_MAX_SLABS);
+  if (capacity <= FIRST_DATA_SLAB || capacity > MAX_SLABS)
+    throw damaged("its capacity makes no sense", SB_CAPACITY);
+  if (capacity * SLAB_BYTES > size)
+    throw damaged(`it should have ${capacity * SLAB_BYTES} bytes and has ${size}`, size);
+  if (maxSlabs < 0 || maxSlabs > MAX_SLABS) throw damaged("its largest size makes no sense", SB_MAX_SLABS);
+  return {
+    salt: page.readInt32LE(SB_SALT),
+    keyEncoding: page.readInt32LE(SB_KEY_ENCODING),
+    root: page.readInt32LE(SB_ROOT),
+    capacity,
+    maxSlabs,
+  };
+}
+
+/** The first cell of the first slab of cells. */
+export const ROOT_CELL = FIRST_DATA_SLAB * SLAB_UNITS;
+
+/**
+ * The pieces of an empty store that are not zero: `[offset, bytes]`. `maxSlabs` is what the file may grow to.
+ */
+export function emptyStore(keyEncoding: number, maxSlabs: number): [number, Buffer][] {
+  const page = Buffer.alloc(SB_END);
+  for (const [i, byte] of MAGIC.entries()) page[SB_MAGIC + i] = byte;
+  const random = new Int32Array(2);
+  crypto.getRandomValues(random);
+  const salt = random[0]!;
+  page.writeInt32LE(FORMAT_VERSION, SB_VERSION);
+  page.writeInt32LE(SLAB_BYTES, SB_SLAB_BYTES);
+  page.writeInt32LE(salt, SB_SALT);
+  page.writeInt32LE(random[1]!, SB_SALT_HIGH);
+  page.writeInt32LE(keyEncoding, SB_KEY_ENCODING);
+  page.writeInt32LE(ROOT_CELL, SB_ROOT);
+  page.writeInt32LE(SLOTS, SB_SLOTS);
+  page.writeInt32LE(checksum(page), SB_CHECKSUM);
+  page.writeInt32LE(INITIAL_SLABS, SB_CAPACITY);
+  page.writeInt32LE(maxSlabs, SB_MAX_SLABS);
+  page.writeInt32LE(1, SB_EPOCH);
+  page.writeInt32LE(1, SB_Q);
+  page.writeInt32LE(1, SB_S);
+  page.writeInt32LE(FIRST_DATA_SLAB + 1, SB_FRONTIER);
+  const spare = CLASS_CELLS[NODE256]! - 1;
+  page.writeInt32LE(spare, SB_FREE_CELLS + NODE256 * 4);
+
+  const table = Buffer.alloc((FIRST_DATA_SLAB + 1) * ENTRY_BYTES);
+  for (let slab = 0; slab < FIRST_DATA_SLAB; slab++) {
+    table.writeInt32LE(entryWord(SLAB_RESERVED, 0, 0), slab * ENTRY_BYTES);
+  }
+  const first = FIRST_DATA_SLAB * ENTRY_BYTES;
+  table.writeInt32LE(entryWord(SLAB_CELLS, NODE256, 0), first);
+  table.writeInt32LE(spare, first + ENTRY_FREED);
+  table.writeInt32LE(entryChecksum(salt, FIRST_DATA_SLAB, SLAB_CELLS, NODE256, 0), first + ENTRY_CHECKSUM);
+
+  const root = Buffer.alloc(8);
+  root.writeInt32LE(NODE256 | LIVE | (0 << AUX_SHIFT), 0);
+  root.writeInt32LE(0, COUNTS);
+  return [
+    [0, page],
+    [FIRST_TABLE_SLAB * SLAB_BYTES, table],
+    [ROOT_CELL * 8, root],
+  ];
+}

@@ -1,0 +1,101 @@
+/**
+ * The bytes of a leaf as a stream. A leaf lies in one piece, but for the largest: a run of slabs steps over the slab
+ * table that stands at every 16 MiB of the file.
+ */
+import { corrupt } from "../errors.ts";
+import { REGION_SLABS, SLAB_BYTES, SLAB_UNITS, UNIT } from "../memory/layout.ts";
+import { copyIn, copyInFrom, copyOut, copyOutTo, hash } from "../memory/primitives.ts";
+
+const REGION_BYTES = REGION_SLABS * SLAB_BYTES;
+
+/** Bytes from `off` of the leaf at `cell` to the next slab table. */
+function pieceLength(cell: number, off: number): number {
+  const at = (cell >>> 0) * UNIT + off;
+  return REGION_BYTES - (at % REGION_BYTES);
+}
+
+/** Cell behind the slab table that ends the piece at `off` of `cell`. */
+function nextPiece(cell: number, off: number): number {
+  const at = (cell >>> 0) * UNIT + off;
+  return ((Math.floor(at / REGION_BYTES) + 1) * (REGION_BYTES / UNIT) + SLAB_UNITS) | 0;
+}
+
+/** Hash of `length` bytes. */
+export function hashBytes(h: number, leaf: number, off: number, length: number, seed: number): number {
+  let cell = leaf;
+  let at = off;
+  let left = length;
+  let result = seed;
+  for (;;) {
+    const piece = Math.min(left, pieceLength(cell, at));
+    result = hash(h, cell, at, piece, result);
+    left -= piece;
+    if (left === 0) return result;
+    cell = nextPiece(cell, at);
+    at = 0;
+  }
+}
+
+/** Copies all of `bytes` into a private leaf. */
+export function writeBytes(h: number, leaf: number, off: number, bytes: Uint8Array): void {
+  let cell = leaf;
+  let at = off;
+  let done = 0;
+  while (done < bytes.length) {
+    const piece = Math.min(bytes.length - done, pieceLength(cell, at));
+    const part = done === 0 && piece === bytes.length ? bytes : bytes.subarray(done, done + piece);
+    if (copyInFrom(h, cell, at, part, piece) === 0)
+      throw corrupt("a run of slabs leads beyond the file", leaf);
+    done += piece;
+    cell = nextPiece(cell, at);
+    at = 0;
+  }
+}
+
+/** Fills `bytes` from the leaf. Throws CORRUPT where the leaf claims more than the file has. */
+export function readBytes(h: number, leaf: number, off: number, bytes: Uint8Array): void {
+  let cell = leaf;
+  let at = off;
+  let done = 0;
+  while (done < bytes.length) {
+    const piece = Math.min(bytes.length - done, pieceLength(cell, at));
+    const part = done === 0 && piece === bytes.length ? bytes : bytes.subarray(done, done + piece);
+    if (copyOutTo(h, cell, at, part, piece) === 0)
+      throw corrupt("a leaf's value reaches beyond the file", leaf);
+    done += piece;
+    cell = nextPiece(cell, at);
+    at = 0;
+  }
+}
+
+/** Copies bytes of a leaf that lies in a slab to the scratch buffer. */
+export function readToScratch(
+  h: number,
+  leaf: number,
+  off: number,
+  scratchOffset: number,
+  length: number,
+): void {
+  if (copyOut(h, leaf, off, scratchOffset, length) === 0)
+    throw corrupt("a leaf reaches beyond the file", leaf);
+}
+
+/** Copies bytes from the scratch buffer into a private leaf. */
+export function writeFromScratch(
+  h: number,
+  leaf: number,
+  off: number,
+  scratchOffset: number,
+  length: number,
+): void {
+  if (length > 0 && copyIn(h, leaf, off, scratchOffset, length) === 0) {
+    throw corrupt("a new leaf lies beyond the file", leaf);
+  }
+}
+
+/** Are these the leaf's bytes? */
+export function equalBytes(h: number, leaf: number, off: number, bytes: Uint8Array): boolean {
+  const own = Buffer.allocUnsafe(bytes.length);
+  readBytes(h, leaf, off, own);
+  return own.equals(bytes);
+}

@@ -1,0 +1,206 @@
+/** What all node kinds have in common: dispatch by kind, counts, copies to another kind, snapshots. */
+import { corrupt } from "../errors.ts";
+import {
+  AUX_SHIFT,
+  COUNTS,
+  KIND_MASK,
+  LIVE_SHIFT,
+  N4_BYTES,
+  N4_CHILDREN,
+  N4_DIGITS,
+  N16_BYTES,
+  N16_CHILDREN,
+  N16_DIGITS,
+  N48_BYTES,
+  N48_CHILDREN,
+  N48_INDEX,
+  N256_BYTES,
+  N256_CHILDREN,
+  NODE4,
+  NODE16,
+  NODE48,
+  NODE256,
+  USED_MASK,
+} from "../memory/layout.ts";
+import { fillWord, load32, loadWords, store32 } from "../memory/primitives.ts";
+import { CAPACITY4, place4, slotOf4 } from "./node4.ts";
+import { CAPACITY16, place16, slotOf16 } from "./node16.ts";
+import { CAPACITY48, place48, slotOf48 } from "./node48.ts";
+import { CAPACITY256, place256, slotOf256 } from "./node256.ts";
+
+export const NODE_BYTES = new Int32Array([0, N4_BYTES, N16_BYTES, N48_BYTES, N256_BYTES, 0, 0, 0]);
+export const NODE_CAPACITY = new Int32Array([0, CAPACITY4, CAPACITY16, CAPACITY48, CAPACITY256, 0, 0, 0]);
+/**
+ * A node is copied to the kind below when it would be left with no more than this many children: some below that
+ * kind's capacity, lest an insert and a delete in turn copy it each time. Node4 collapses instead.
+ */
+const SHRINK_AT = new Int32Array([0, 0, CAPACITY4 - 1, CAPACITY16 - 4, CAPACITY48 - 8, 0, 0, 0]);
+
+export const isNode = (tag: number): boolean => ((tag & KIND_MASK) - 1) >>> 0 < 4;
+export const kindOf = (tag: number): number => tag & KIND_MASK;
+export const depthOf = (tag: number): number => tag >>> AUX_SHIFT;
+
+export const usedOf = (counts: number): number => counts & USED_MASK;
+export const liveOf = (counts: number): number => counts >>> LIVE_SHIFT;
+export const countsOf = (used: number, live: number): number => used | (live << LIVE_SHIFT);
+
+/** The kind that holds `children` children. */
+export function kindFor(children: number): number {
+  if (children <= CAPACITY4) return NODE4;
+  if (children <= CAPACITY16) return NODE16;
+  return children <= CAPACITY48 ? NODE48 : NODE256;
+}
+
+/** Should a node of `kind` that is left with `children` children be copied to a smaller kind? */
+export const shouldShrink = (kind: number, children: number): boolean => children <= SHRINK_AT[kind]!;
+
+/** Byte offset of the child slot of `digit` in a node of `kind`, 0 if it has none. */
+export function slotOf(h: number, kind: number, node: number, digit: number): number {
+  switch (kind) {
+    case NODE4:
+      return slotOf4(h, node, digit);
+    case NODE16:
+      return slotOf16(h, node, digit);
+    case NODE48:
+      return slotOf48(h, node, digit);
+    default:
+      return slotOf256(digit);
+  }
+}
+
+/** Adds a child to a private node of `kind`, which has `used` already. Counts are the caller's to store. */
+export function place(
+  h: number,
+  kind: number,
+  node: number,
+  used: number,
+  digit: number,
+  child: number,
+): void {
+  switch (kind) {
+    case NODE4:
+      place4(h, node, used, digit, child);
+      break;
+    case NODE16:
+      place16(h, node, used, digit, child);
+      break;
+    case NODE48:
+      place48(h, node, used, digit, child);
+      break;
+    default:
+      place256(h, node, digit, child);
+  }
+}
+
+/** Makes a private cell an empty node of `kind`, but for its tag. */
+export function clearNode(h: number, kind: number, node: number): void {
+  if (kind === NODE48) fillWord(h, node, N48_INDEX, 4, 64, 0);
+  else if (kind === NODE256) fillWord(h, node, N256_CHILDREN, 4, 256, 0);
+}
+
+/**
+ * The children of a node at one moment, in order of their digits. One of these serves one participant again and
+ * again; `read` fills it. A child that comes or goes meanwhile may be in it or not; one that was there throughout is.
+ */
+export class Snapshot {
+  readonly digits = new Uint8Array(256);
+  readonly children = new Int32Array(256);
+  count = 0;
+  private readonly bytes: Uint8Array;
+  private readonly words: Int32Array;
+  private readonly at: number;
+
+  /** `scratch` from byte `at` on (a multiple of 4) holds 1,032 bytes for it. */
+  constructor(scratch: Buffer, at: number) {
+    this.at = at;
+    this.bytes = new Uint8Array(scratch.buffer, scratch.byteOffset + at, N256_BYTES);
+    this.words = new Int32Array(scratch.buffer, scratch.byteOffset + at, N256_BYTES / 4);
+  }
+
+  /** Reads all live children of `node`, whose tag is `tag`. */
+  read(h: number, node: number, tag: number): void {
+    const kind = tag & KIND_MASK;
+    const words = this.words;
+    if (kind < NODE4 || kind > NODE256 || loadWords(h, node, 0, this.at, NODE_BYTES[kind]! >>> 2) === 0) {
+      throw corrupt("a node reaches beyond the end of the file", node);
+    }
+    const { digits, children } = this;
+    let count = 0;
+    if (kind === NODE256) {
+      for (let digit = 0; digit < 256; digit++) {
+        const child = words[N256_CHILDREN / 4 + digit]!;
+        if (child === 0) continue;
+        digits[count] = digit;
+        children[count++] = child;
+      }
+    } else if (kind === NODE48) {
+      const bytes = this.bytes;
+      for (let digit = 0; digit < 256; digit++) {
+        const index = bytes[N48_INDEX + digit]!;
+        if (index === 0) continue;
+        const child = words[N48_CHILDREN / 4 + ((index - 1) % CAPACITY48)]!;
+        if (child === 0) continue;
+        digits[count] = digit;
+        children[count++] = child;
+      }
+    } else {
+      const used = Math.min(words[COUNTS / 4]! & USED_MASK, NODE_CAPACITY[kind]!);
+      const first = kind === NODE4 ? N4_CHILDREN / 4 : N16_CHILDREN / 4;
+      const bytes = this.bytes;
+      for (let i = 0; i < used; i++) {
+        const child = words[first + i]!;
+        if (child === 0) continue;
+        const digit = bytes[N4_DIGITS + i]!;
+        // Insertion into what is sorted already: at most sixteen, and mostly in order.
+        let j = count++;
+        while (j > 0 && digits[j - 1]! > digit) {
+          digits[j] = digits[j - 1]!;
+          children[j] = children[j - 1]!;
+          j--;
+        }
+        digits[j] = digit;
+        children[j] = child;
+      }
+    }
+    this.count = count;
+  }
+}
+
+/**
+ * Fills the private node `to` of `kind` with the live children in `snapshot`, without the child `without` (0: all),
+ * and, unless `child` is 0, with `child` under `digit`. Stores the counts.
+ */
+export function fillCopy(
+  h: number,
+  snapshot: Snapshot,
+  without: number,
+  to: number,
+  kind: number,
+  digit: number,
+  child: number,
+): void {
+  clearNode(h, kind, to);
+  let used = 0;
+  for (let i = 0; i < snapshot.count; i++) {
+    const kept = snapshot.children[i]!;
+    if (kept === without) continue;
+    place(h, kind, to, used++, snapshot.digits[i]!, kept);
+  }
+  if (child !== 0) place(h, kind, to, used++, digit, child);
+  store32(h, to, COUNTS, countsOf(kind === NODE256 ? 0 : used, used));
+}
+
+/** Counts the live children of a node anew (recovery, verify). */
+export function recount(h: number, node: number, kind: number): number {
+  let live = 0;
+  let slots = NODE_CAPACITY[kind]!;
+  let first = N256_CHILDREN;
+  if (kind !== NODE256) {
+    slots = Math.min(usedOf(load32(h, node, COUNTS)), slots);
+    first = kind === NODE4 ? N4_CHILDREN : kind === NODE16 ? N16_CHILDREN : N48_CHILDREN;
+  }
+  for (let i = 0; i < slots; i++) if (load32(h, node, first + i * 4) !== 0) live++;
+  return live;
+}
+
+if (N4_DIGITS !== N16_DIGITS) throw new Error("layout: Node4 and Node16 keep their digits in the same place");

@@ -1,0 +1,109 @@
+/**
+ * A participant: one open store, in one thread, with one slot in the file's registry. All that the tree's verbs need
+ * at hand travels in this object; its shape never changes after construction.
+ */
+import { Heap } from "../memory/heap.ts";
+import { SLOT_KEY_COUNT, SLOT_LIMBO, SLOT_WAITING, slotCell } from "../memory/layout.ts";
+import { load64 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+import { SCRATCH_SNAPSHOT } from "../memory/scratch.ts";
+import { Snapshot } from "../node/node.ts";
+import { Limbo } from "./limbo.ts";
+
+/** Longest path from the root to a leaf: depths grow, and no key has more digits than this. */
+const MOST_NODES = 8200;
+
+export class Participant {
+  readonly region: Region;
+  /** Handle of the mapping. */
+  readonly h: number;
+  /** Number of its registry slot, 1 to 512. */
+  readonly slot: number;
+  /** Cell of its registry slot. */
+  readonly me: number;
+  readonly root: number;
+  readonly heap: Heap;
+  /** Retired cells that wait for epochs. */
+  readonly limbo: Limbo;
+  /** Retired leaves that wait for epochs and for the disk. */
+  readonly waiting: Limbo;
+  /** Groups entered and not yet left (`reader`, `writer`, an operation): the epoch is held while it is above 0. */
+  entered = 0;
+
+  /** Digits of the key of the operation under way, ended by the terminator 0, and how many there are without it. */
+  readonly key: Buffer;
+  keyLength = 0;
+
+  // The place that the last descent found.
+  /** Nodes from the root down. */
+  readonly path = new Int32Array(MOST_NODES);
+  readonly pathDepth = new Int32Array(MOST_NODES);
+  pathLength = 0;
+  /** The leaf that the descent ended at, or 0; its tag. */
+  leaf = 0;
+  leafTag = 0;
+
+  /** The children of the node being copied or listed. */
+  readonly snapshot: Snapshot;
+
+  // The change under way: what the intent says of it, and what it needs beside. Filled by the verbs, used by `commit`.
+  /** An intent of ours is announced and not yet cleared. */
+  announced = false;
+  /** A leaf that is written and PRIVATE, 0: none; its tag, the hash of its content. It outlives failed checks. */
+  newLeaf = 0;
+  newLeafTag = 0;
+  newLeafHash = 0;
+  newLeafHasRun = false;
+  /** A node that is PRIVATE, 0: none; its tag. */
+  newNode = 0;
+  newNodeTag = 0;
+  oldLeaf = 0;
+  /** INTENT_MARK_NONE, _REPLACED, _REMOVED */
+  oldLeafMark = 0;
+  oldNode = 0;
+  lock0 = 0;
+  lock1 = 0;
+  /** Node, byte offset (with FIELD_BYTE for an 8-bit store) and value of the committing store. */
+  commitNode = 0;
+  commitField = 0;
+  commitValue = 0;
+  /** How the live children of `commitNode` change after the committing store, and the number of keys. */
+  liveChange = 0;
+  keyChange = 0;
+  /** Changes that retired something since the last reclamation. */
+  retired = 0;
+  /** The value that a number changed in place has now. */
+  number = 0;
+  /** Number of keys this slot has added, less those it removed; may be negative. */
+  keyCount: number;
+
+  /**
+   * Called when a lock has been waited for a long time: looks whether the holder, a slot number, is dead and recovers
+   * it. Set by the layer that knows recovery.
+   */
+  readonly onLongWait: (holder: number) => void;
+  /** Called in turns while a backup keeps the gate shut. */
+  readonly waitAtGate: (round: number) => void;
+
+  constructor(
+    region: Region,
+    slot: number,
+    root: number,
+    onLongWait: (holder: number) => void,
+    waitAtGate: (round: number) => void,
+  ) {
+    this.region = region;
+    this.h = region.h;
+    this.slot = slot;
+    this.me = slotCell(slot);
+    this.root = root;
+    this.heap = new Heap(region, slot);
+    this.limbo = new Limbo(this.heap, slot, SLOT_LIMBO);
+    this.waiting = new Limbo(this.heap, slot, SLOT_WAITING);
+    this.key = region.scratch;
+    this.snapshot = new Snapshot(region.scratch, SCRATCH_SNAPSHOT);
+    this.keyCount = load64(this.h, this.me, SLOT_KEY_COUNT);
+    this.onLongWait = onLongWait;
+    this.waitAtGate = waitAtGate;
+  }
+}

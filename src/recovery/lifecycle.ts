@@ -1,0 +1,184 @@
+/**
+ * A participant comes and goes: what the first to open a file, and the last writer to close it, have to do.
+ */
+import { createHash } from "node:crypto";
+import { BancosError } from "../errors.ts";
+import {
+  lifeByte,
+  OPEN_BYTE,
+  SB,
+  SB_ADOPT,
+  SB_BIRTH,
+  SB_BOOT_ID,
+  SB_CLEAN,
+  SB_DEVICE,
+  SB_IDENTITY_CHECKSUM,
+  SB_INODE,
+  SB_LAST_START,
+  SB_MAX_SLABS,
+  SB_Q,
+  SLAB_BYTES,
+  SLOT_FREE,
+  SLOT_ROLE,
+  SLOT_WORD,
+  slotCell,
+} from "../memory/layout.ts";
+import { mix32 } from "../memory/mix.ts";
+import { bootId, fileIdentity, lockByte, lockHeld, syncRange, unlockByte } from "../memory/platform.ts";
+import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
+import { OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
+import { syncNow } from "./sync.ts";
+
+/** What `open` found and did; shown by `stats().recovery`. */
+export interface RecoveryReport {
+  /** `"clean"`: closed in order. `"running"`: others have it open. `"unclean"`: left open, but the machine stayed up. */
+  readonly found: "clean" | "running" | "unclean" | "copied" | "rebooted";
+  /** Dead participants whose changes were finished or undone. */
+  readonly participantsRecovered: number;
+  /** What the rebuild of the tree found, if there was one. */
+  readonly rebuild: RebuildReport | null;
+}
+
+/** What a rebuild of the tree from the leaves found. */
+export interface RebuildReport {
+  /** Keys in the new tree. */
+  readonly keys: number;
+  /** Leaves that were looked at. */
+  readonly leaves: number;
+  /** Leaves dropped because a later one of the same key counts, or the key was deleted. */
+  readonly superseded: number;
+  /** Cells that looked like leaves and whose checksum was wrong. */
+  readonly invalid: number;
+  readonly milliseconds: number;
+}
+
+export type Rebuild = (region: Region) => RebuildReport;
+
+// ---- identity ------------------------------------------------------------------------------------------------------
+
+function bootWords(): Int32Array {
+  const hash = createHash("sha1").update(bootId()).digest();
+  return new Int32Array([0, 4, 8, 12].map((at) => hash.readInt32LE(at)));
+}
+
+function identitySum(h: number): number {
+  let sum = 0x1d;
+  for (let off = SB_DEVICE; off < SB_IDENTITY_CHECKSUM; off += 4) sum = mix32(sum, load32(h, SB, off));
+  return sum;
+}
+
+/** Notes which file this is and which boot of the machine. */
+function writeIdentity(region: Region): void {
+  const { h } = region;
+  const { dev, ino, birthNs } = fileIdentity(region.fd);
+  storeF64(h, SB, SB_DEVICE, dev);
+  storeF64(h, SB, SB_INODE, ino);
+  storeF64(h, SB, SB_BIRTH, birthNs);
+  bootWords().forEach((word, i) => {
+    store32(h, SB, SB_BOOT_ID + i * 4, word);
+  });
+  store32(h, SB, SB_ADOPT, 0);
+  store32(h, SB, SB_IDENTITY_CHECKSUM, identitySum(h));
+}
+
+function compareIdentity(region: Region): { file: boolean; boot: boolean } {
+  const { h } = region;
+  if (load32(h, SB, SB_IDENTITY_CHECKSUM) !== identitySum(h)) return { file: false, boot: false };
+  const { dev, ino, birthNs } = fileIdentity(region.fd);
+  const boot = bootWords().every((word, i) => load32(h, SB, SB_BOOT_ID + i * 4) === word);
+  // Device numbers may change between boots.
+  const device = !boot || loadF64(h, SB, SB_DEVICE) === dev;
+  const file = device && loadF64(h, SB, SB_INODE) === ino && loadF64(h, SB, SB_BIRTH) === birthNs;
+  return { file, boot };
+}
+
+const isNew = (h: number): boolean => load64(h, SB, SB_Q) === 1 && load32(h, SB, SB_IDENTITY_CHECKSUM) === 0;
+
+// ---- coming ----------------------------------------------------------------------------------------------------------
+
+/** Takes the open lock; whoever holds it creates, checks, recovers. */
+export function lockOpen(fd: number): void {
+  lockByte(fd, OPEN_BYTE, "write", true);
+}
+
+export function unlockOpen(fd: number): void {
+  unlockByte(fd, OPEN_BYTE);
+}
+
+/** Is any participant but slot `except` alive, of role `role` (0: any)? */
+function anyoneAlive(region: Region, except: number, role: number): boolean {
+  for (let slot = 1; slot <= slotsUsed(region.h); slot++) {
+    const me = slotCell(slot);
+    if (slot === except || slotState(load32(region.h, me, SLOT_WORD)) === SLOT_FREE) continue;
+    if (role !== 0 && load32(region.h, me, SLOT_ROLE) !== role) continue;
+    if (lockHeld(region.fd, lifeByte(slot)) && !isDead(region, slot)) return true;
+  }
+  return false;
+}
+
+/**
+ * Joins the file as a participant of role `role`: finds out what state it was left in, rebuilds or recovers, claims a
+ * slot. The caller holds the open lock.
+ */
+export function join(
+  region: Region,
+  role: number,
+  maxSlabs: number,
+  forceRebuild: boolean,
+  rebuild: Rebuild,
+): { slot: number; report: RecoveryReport } {
+  const { h } = region;
+  let found: RecoveryReport["found"] = "running";
+  let rebuilt: RebuildReport | null = null;
+  if (!anyoneAlive(region, 0, 0)) {
+    const clean = load32(h, SB, SB_CLEAN) === 1;
+    const same = compareIdentity(region);
+    const adopt = isNew(h) || (load32(h, SB, SB_ADOPT) === 1 && clean);
+    if (adopt || (clean && same.file)) found = "clean";
+    else if (!same.file) found = "copied";
+    else found = same.boot ? "unclean" : "rebooted";
+    if (forceRebuild || found === "copied" || found === "rebooted") rebuilt = rebuild(region);
+    if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
+    // Every leaf that is in the file counts as promised.
+    exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q));
+  } else if (forceRebuild) {
+    throw new BancosError(
+      "INVALID_OPERATION",
+      `${region.path} is open elsewhere: a rebuild needs it for itself; close the other stores first`,
+    );
+  }
+  if (load32(h, SB, SB_MAX_SLABS) < maxSlabs && role === ROLE_WRITER) raiseMaxSlabs(h, maxSlabs);
+  if (role === ROLE_WRITER && (load32(h, SB, SB_CLEAN) === 1 || found !== "running")) {
+    // On the disk before any other store of ours can be.
+    store32(h, SB, SB_CLEAN, 0);
+    syncRange(h, 0, SLAB_BYTES);
+  }
+  const participantsRecovered = recoverTheDead(region, OPENER);
+  const slot = claimSlot(region, role);
+  return { slot, report: { found, participantsRecovered, rebuild: rebuilt } };
+}
+
+function raiseMaxSlabs(h: number, maxSlabs: number): void {
+  for (let now = load32(h, SB, SB_MAX_SLABS); now < maxSlabs; now = load32(h, SB, SB_MAX_SLABS)) {
+    cas32(h, SB, SB_MAX_SLABS, now, maxSlabs);
+  }
+}
+
+// ---- going -----------------------------------------------------------------------------------------------------------
+
+/** Leaves the file. The last writer syncs it and notes that it was closed in order. Throws IO_ERROR; has left then. */
+export function part(region: Region, slot: number, role: number): void {
+  lockOpen(region.fd);
+  try {
+    if (role === ROLE_WRITER && !anyoneAlive(region, slot, ROLE_WRITER)) {
+      syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+      store32(region.h, SB, SB_CLEAN, 1);
+      syncRange(region.h, 0, SLAB_BYTES);
+    }
+  } finally {
+    leaveSlot(region, slot);
+    unlockOpen(region.fd);
+  }
+}

@@ -1,0 +1,461 @@
+/**
+ * Rebuild: after a loss of power the nodes in the file are not to be believed, since pages reach the disk in any order.
+ * Leaves are: immutable, checksummed, numbered. The tree is made anew from them.
+ *
+ * The rule, per key, over all leaves whose checksum is right and that are not VOID: the one with the highest sequence
+ * number decides. Mark NONE, or SUPERSEDED after the last sync known to have ended (m > W): the key is there, with this
+ * value. DELETED, or SUPERSEDED with m <= W: the key is absent.
+ *
+ * Repeatable from any half-done state: nothing is freed and no leaf is written but for marks (VOID for leaves that did
+ * not decide, NONE for deciders of keys that are there) until one sync has put all of that on the disk; W in the
+ * superblock stays as it is until a later sync moves it.
+ */
+import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "../memory/classes.ts";
+import {
+  AUX_SHIFT,
+  COUNTS,
+  ENTRY_FREED,
+  ENTRY_RUN,
+  ENTRY_WORD,
+  entryCell,
+  FIRST_DATA_SLAB,
+  FREE,
+  isTableSlab,
+  KIND_MASK,
+  LEAF,
+  LEAF_CHECKSUM,
+  LEAF_KEY,
+  LEAF_MARK_HIGH,
+  LEAF_SEQ,
+  LIVE,
+  lengthOffset,
+  MARK_DELETED,
+  MARK_NONE,
+  MARK_SEQ_SHIFT,
+  MARK_SUPERSEDED,
+  MARK_VOID,
+  NODE4,
+  NODE256,
+  REACHABLE,
+  RETIRED,
+  SB,
+  SB_DONE,
+  SB_EPOCH,
+  SB_FREE_CELLS,
+  SB_FREE_SLABS,
+  SB_FRONTIER,
+  SB_GATE,
+  SB_LAST_START,
+  SB_NO_IN_PLACE,
+  SB_ORPHANS,
+  SB_Q,
+  SB_ROOT,
+  SB_S,
+  SB_SLOTS_USED,
+  SB_SYNC_ERROR,
+  SB_SYNC_OWNER,
+  SB_W,
+  SB_W_DISK,
+  SLAB_BYTES,
+  SLAB_CELLS,
+  SLAB_FREE,
+  SLAB_RESERVED,
+  SLAB_RUN,
+  SLAB_RUN_NEXT,
+  SLAB_UNITS,
+  SLOT_BYTES,
+  SLOT_KEY_COUNT,
+  SLOT_MASK,
+  SLOT_WORD,
+  SLOTS,
+  STATE_MASK,
+  slotCell,
+  TAG,
+} from "../memory/layout.ts";
+import { fileBlocks, monotonicNs, syncFile } from "../memory/platform.ts";
+import { fillWord, load32, load64, store32, store64 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+import { SCRATCH_KEY } from "../memory/scratch.ts";
+import {
+  describeCells,
+  entryClass,
+  entryIsSound,
+  entryKind,
+  entryWord,
+  freeRun,
+  nextInRun,
+} from "../memory/slabs.ts";
+import { readToScratch } from "../node/bytes.ts";
+import {
+  contentHash,
+  finishChecksum,
+  firstDifference,
+  isNumber,
+  keyLengthOf,
+  leafBytes,
+  markedAt,
+  markKind,
+  sequenceOf,
+  setMark,
+  typeOf,
+} from "../node/leaf.ts";
+import { countsOf, fillCopy, kindFor, liveOf, NODE_CAPACITY, place, slotOf, usedOf } from "../node/node.ts";
+import { Participant } from "../reclaim/participant.ts";
+import { slotIncarnation, slotWord } from "../reclaim/registry.ts";
+import { anyLeaf, descend, digitOf } from "../rowex/place.ts";
+import type { RebuildReport } from "./lifecycle.ts";
+
+/**
+ * A mark's m can't be far beyond the number of syncs that page 0 knows of: each sync that ended took page 0 with it.
+ * One that is comes from a mark word beside the content of another life of the cell.
+ */
+const MOST_UNKNOWN_SYNCS = 64;
+/** The slot that owns the new nodes until the rebuild ends. */
+const BUILDER = 1;
+
+/** Calls `visit(cell, bytes)` for every cell in slabs of leaves, FREE ones too, with the bytes it may extend over. */
+export function forEachLeafCell(region: Region, visit: (cell: number, bytes: number) => void): void {
+  for (let slab = FIRST_DATA_SLAB; slab < region.capacity; slab++) {
+    if (isTableSlab(slab)) continue;
+    const word = load32(region.h, entryCell(slab), ENTRY_WORD);
+    const kind = entryKind(word);
+    if ((kind !== SLAB_CELLS && kind !== SLAB_RUN) || !entryIsSound(region, slab)) continue;
+    const base = slab * SLAB_UNITS;
+    if (kind === SLAB_RUN) {
+      visit(base | 0, load32(region.h, entryCell(slab), ENTRY_RUN) * SLAB_BYTES);
+      continue;
+    }
+    const sizeClass = entryClass(word);
+    if (sizeClass < FIRST_LEAF_CLASS || sizeClass >= CLASSES) continue;
+    const bytes = CLASS_BYTES[sizeClass]!;
+    const units = bytes >>> 3;
+    for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++) visit((base + i * units) | 0, bytes);
+  }
+}
+
+/** Is it a leaf that was published, of at most `room` bytes, with the right checksum and a mark that can be its own? */
+export function isValidLeaf(region: Region, cell: number, room: number, mostMarked: number): boolean {
+  const h = region.h;
+  const tag = load32(h, cell, TAG);
+  if ((tag & KIND_MASK) !== LEAF || (tag & REACHABLE) === 0) return false;
+  const type = typeOf(tag);
+  const digits = keyLengthOf(tag);
+  if (type === 0 || leafBytes(digits, type, 0) > room) return false;
+  let length = 0;
+  if (!isNumber(type)) {
+    length = load32(h, cell, lengthOffset(digits));
+    if (length < 0 || leafBytes(digits, type, length) > room) return false;
+  }
+  const contents = contentHash(h, region.salt, cell, digits, type, leafBytes(digits, type, length));
+  const seqHigh = load32(h, cell, LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT;
+  if (finishChecksum(contents, load32(h, cell, LEAF_SEQ), seqHigh) !== load32(h, cell, LEAF_CHECKSUM))
+    return false;
+  const m = markedAt(h, cell);
+  const mark = markKind(h, cell);
+  return mark === MARK_NONE || mark === MARK_VOID ? m === 0 : m <= mostMarked;
+}
+
+/** Rebuilds the tree. Nobody else has the file open. Throws IO_ERROR, NO_SPACE, FULL. */
+export function rebuild(region: Region): RebuildReport {
+  const started = monotonicNs();
+  const h = region.h;
+  if (fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
+  const onDisk = load64(h, SB, SB_W);
+  const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
+
+  resetRegistry(h);
+  resetSlabs(region);
+  resetSuperblock(h);
+  const root = load32(h, SB, SB_ROOT);
+  fillWord(h, root, COUNTS, 4, 257, 0);
+  store32(h, root, TAG, NODE256 | LIVE);
+  // Its own slot, but never announced: nobody is there to see it.
+  const p = new Participant(region, BUILDER, root, noWait, noWait);
+
+  let leaves = 0;
+  let invalid = 0;
+  let highestSeq = 0;
+  let highestMark = onDisk;
+  forEachLeafCell(region, (cell, room) => {
+    const tag = load32(h, cell, TAG);
+    if (tag === FREE) return;
+    if (!isValidLeaf(region, cell, room, mostMarked)) {
+      // Nothing was ever promised of it, and no half-done state makes it valid.
+      invalid++;
+      store32(h, cell, TAG, FREE);
+      return;
+    }
+    leaves++;
+    const mark = markKind(h, cell);
+    highestSeq = Math.max(highestSeq, sequenceOf(h, cell));
+    if (mark === MARK_VOID) return;
+    if (mark !== MARK_NONE) highestMark = Math.max(highestMark, markedAt(h, cell));
+    const loser = placeLeaf(p, cell, tag);
+    if (loser !== 0) setMark(h, loser, MARK_VOID, 0);
+  });
+  const keys = settleDeciders(p, onDisk);
+  p.heap.abandon();
+  store64(h, SB, SB_Q, highestSeq + 2);
+  store64(h, SB, SB_LAST_START, highestSeq + 1);
+  store64(h, SB, SB_S, highestMark + 1);
+  store64(h, SB, SB_DONE, highestMark);
+  store64(h, slotCell(BUILDER), SLOT_KEY_COUNT, keys);
+
+  syncFile(region.fd);
+  // From here on the disk can be trusted to hold the verdicts: cells may be freed.
+  store64(h, SB, SB_W_DISK, highestMark);
+  freeLeftovers(region);
+  return {
+    keys,
+    leaves,
+    superseded: leaves - keys,
+    invalid,
+    milliseconds: Math.round((monotonicNs() - started) / 1e6),
+  };
+}
+
+function noWait(): void {
+  throw new Error("nobody can hold a lock during a rebuild");
+}
+
+// ---- the ground --------------------------------------------------------------------------------------------------------
+
+function resetRegistry(h: number): void {
+  for (let slot = 1; slot <= SLOTS; slot++) {
+    const me = slotCell(slot);
+    const incarnation = (slotIncarnation(load32(h, me, SLOT_WORD)) + 1) & 0xfffff;
+    fillWord(h, me, 0, 4, SLOT_BYTES / 4, 0);
+    store32(h, me, SLOT_WORD, slotWord(incarnation, 0, 0));
+  }
+}
+
+/** Keeps the slabs that hold leaves; all others are free. */
+function resetSlabs(region: Region): void {
+  const h = region.h;
+  let frontier = FIRST_DATA_SLAB + 1;
+  for (let slab = FIRST_DATA_SLAB; slab < region.capacity; slab++) {
+    const entry = entryCell(slab);
+    if (isTableSlab(slab)) {
+      store32(h, entry, ENTRY_WORD, entryWord(SLAB_RESERVED, 0, 0));
+      continue;
+    }
+    const word = load32(h, entry, ENTRY_WORD);
+    const kind = entryKind(word);
+    const sound = (kind === SLAB_CELLS || kind === SLAB_RUN) && entryIsSound(region, slab);
+    if (slab === FIRST_DATA_SLAB) {
+      describeCells(region, slab, NODE256);
+      store32(h, entry, ENTRY_WORD, entryWord(SLAB_CELLS, NODE256, 0));
+    } else if (sound && kind === SLAB_CELLS && entryClass(word) >= FIRST_LEAF_CLASS) {
+      store32(h, entry, ENTRY_WORD, entryWord(SLAB_CELLS, entryClass(word), 0));
+      frontier = slab + 1;
+    } else if (sound && kind === SLAB_RUN && runFits(region, slab)) {
+      store32(h, entry, ENTRY_WORD, entryWord(SLAB_RUN, 0, 0));
+      const count = load32(h, entry, ENTRY_RUN);
+      for (let i = 1; i < count; i++) {
+        slab = nextInRun(slab);
+        store32(h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_RUN_NEXT, 0, 0));
+      }
+      frontier = slab + 1;
+    } else {
+      store32(h, entry, ENTRY_WORD, entryWord(SLAB_FREE, 0, 0));
+    }
+  }
+  let free = 0;
+  for (let slab = FIRST_DATA_SLAB; slab < frontier; slab++) {
+    if (!isTableSlab(slab) && entryKind(load32(h, entryCell(slab), ENTRY_WORD)) === SLAB_FREE) free++;
+  }
+  store32(h, SB, SB_FRONTIER, frontier);
+  store32(h, SB, SB_FREE_SLABS, free);
+  fillWord(h, SB, SB_FREE_CELLS, 4, 64, 0);
+  // The root's slab is ours to cut anew but for the root.
+  for (let i = 1; i < CLASS_CELLS[NODE256]!; i++) {
+    store32(h, FIRST_DATA_SLAB * SLAB_UNITS + i * (CLASS_BYTES[NODE256]! >>> 3), TAG, FREE);
+  }
+  store32(h, entryCell(FIRST_DATA_SLAB), ENTRY_FREED, CLASS_CELLS[NODE256]! - 1);
+  store32(h, SB, SB_FREE_CELLS + NODE256 * 4, CLASS_CELLS[NODE256]! - 1);
+}
+
+/** Does the run end within the file, and is the leaf in it worth keeping the slabs? */
+function runFits(region: Region, first: number): boolean {
+  const count = load32(region.h, entryCell(first), ENTRY_RUN);
+  let slab = first;
+  for (let i = 1; i < count; i++) {
+    slab = nextInRun(slab);
+    if (slab >= region.capacity) return false;
+  }
+  return (
+    count >= 1 && isValidLeaf(region, (first * SLAB_UNITS) | 0, count * SLAB_BYTES, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+function resetSuperblock(h: number): void {
+  store32(h, SB, SB_EPOCH, 1);
+  store32(h, SB, SB_SLOTS_USED, BUILDER);
+  for (const field of [SB_SYNC_OWNER, SB_SYNC_ERROR, SB_GATE, SB_NO_IN_PLACE, SB_ORPHANS])
+    store32(h, SB, field, 0);
+}
+
+// ---- the tree ----------------------------------------------------------------------------------------------------------
+
+/**
+ * Puts a leaf into the tree where no other is for its key; of two, the one with the higher sequence number. Returns
+ * the other, or 0.
+ */
+function placeLeaf(p: Participant, leaf: number, tag: number): number {
+  const h = p.h;
+  const digits = keyLengthOf(tag);
+  readToScratch(h, leaf, LEAF_KEY, SCRATCH_KEY, digits);
+  p.key[digits] = 0;
+  p.keyLength = digits;
+  descend(p);
+  const last = p.pathLength - 1;
+  const node = p.path[last]!;
+  const depth = p.pathDepth[last]!;
+  let witness = p.leaf;
+  if (witness === 0 && last > 0) witness = anyLeaf(p, node, load32(h, node, TAG));
+  let d = 0;
+  if (witness !== 0) {
+    d = firstDifference(h, witness, p.leafTag, digits);
+    if (d < 0) {
+      if (sequenceOf(h, witness) >= sequenceOf(h, leaf)) return leaf;
+      store32(h, node, slotOf(h, load32(h, node, TAG) & KIND_MASK, node, p.key[depth]!), leaf);
+      return witness;
+    }
+  }
+  if (p.leaf === 0 && d === depth) addToNode(p, last, leaf);
+  else splitAbove(p, d, leaf, digitOf(h, witness, p.leafTag, d));
+  return 0;
+}
+
+function addToNode(p: Participant, index: number, leaf: number): void {
+  const h = p.h;
+  const node = p.path[index]!;
+  const depth = p.pathDepth[index]!;
+  const digit = p.key[depth]!;
+  const tag = load32(h, node, TAG);
+  const kind = tag & KIND_MASK;
+  const counts = load32(h, node, COUNTS);
+  const used = usedOf(counts);
+  if (used < NODE_CAPACITY[kind]!) {
+    place(h, kind, node, used, digit, leaf);
+    store32(h, node, COUNTS, countsOf(kind === NODE256 ? 0 : used + 1, liveOf(counts) + 1));
+    return;
+  }
+  const larger = kindFor(liveOf(counts) + 1);
+  const copy = newNode(p, larger, depth);
+  p.snapshot.read(h, node, tag);
+  fillCopy(h, p.snapshot, 0, copy, larger, digit, leaf);
+  replaceChild(p, index - 1, copy);
+  p.heap.free(node);
+}
+
+function splitAbove(p: Participant, d: number, leaf: number, otherDigit: number): void {
+  const h = p.h;
+  let i = p.pathLength - 1;
+  while (p.pathDepth[i]! >= d) i--;
+  const child = i === p.pathLength - 1 ? p.leaf : p.path[i + 1]!;
+  const node = newNode(p, NODE4, d);
+  place(h, NODE4, node, 0, otherDigit, child);
+  place(h, NODE4, node, 1, p.key[d]!, leaf);
+  store32(h, node, COUNTS, countsOf(2, 2));
+  replaceChild(p, i, node);
+}
+
+function replaceChild(p: Participant, index: number, child: number): void {
+  const node = p.path[index]!;
+  const kind = load32(p.h, node, TAG) & KIND_MASK;
+  store32(p.h, node, slotOf(p.h, kind, node, p.key[p.pathDepth[index]!]!), child);
+}
+
+function newNode(p: Participant, kind: number, depth: number): number {
+  const node = p.heap.take(kind);
+  store32(p.h, node, TAG, kind | LIVE | (depth << AUX_SHIFT));
+  return node;
+}
+
+/**
+ * Every leaf in the tree decides its key: those that say "absent" leave the tree, the others are marked NONE. Returns
+ * the number of keys.
+ */
+function settleDeciders(p: Participant, onDisk: number): number {
+  const h = p.h;
+  let keys = 0;
+  const settle = (node: number, depth: number): number => {
+    // Children that stay; a node with one of them left is replaced by it, one with none is gone.
+    const tag = load32(h, node, TAG);
+    p.snapshot.read(h, node, tag);
+    const digits = p.snapshot.digits.slice(0, p.snapshot.count);
+    const children = p.snapshot.children.slice(0, p.snapshot.count);
+    let kept = 0;
+    let changed = false;
+    for (let i = 0; i < children.length; i++) {
+      const child = children[i]!;
+      const childTag = load32(h, child, TAG);
+      let now: number;
+      if ((childTag & KIND_MASK) === LEAF) now = decide(child) ? child : 0;
+      else now = settle(child, depth + 1);
+      if (now !== child) changed = true;
+      if (now === 0) continue;
+      digits[kept] = digits[i]!;
+      children[kept++] = now;
+    }
+    if (!changed) return node;
+    if (node !== p.root && kept <= 1) {
+      p.heap.free(node);
+      return kept === 0 ? 0 : children[0]!;
+    }
+    if (node === p.root) {
+      fillWord(h, node, COUNTS, 4, 257, 0);
+      for (let i = 0; i < kept; i++) place(h, NODE256, node, i, digits[i]!, children[i]!);
+      store32(h, node, COUNTS, countsOf(0, kept));
+      return node;
+    }
+    const kind = kindFor(kept);
+    const copy = newNode(p, kind, tag >>> AUX_SHIFT);
+    p.snapshot.count = kept;
+    p.snapshot.digits.set(digits.subarray(0, kept));
+    p.snapshot.children.set(children.subarray(0, kept));
+    fillCopy(h, p.snapshot, 0, copy, kind, 0, 0);
+    p.heap.free(node);
+    return copy;
+  };
+  const decide = (leaf: number): boolean => {
+    const mark = markKind(h, leaf);
+    const absent = mark === MARK_DELETED || (mark === MARK_SUPERSEDED && markedAt(h, leaf) <= onDisk);
+    if (absent) return false;
+    if (mark !== MARK_NONE) setMark(h, leaf, MARK_NONE, 0);
+    const tag = load32(h, leaf, TAG);
+    if ((tag & STATE_MASK) === RETIRED) store32(h, leaf, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
+    keys++;
+    return true;
+  };
+  settle(p.root, 0);
+  return keys;
+}
+
+// ---- what is left over ---------------------------------------------------------------------------------------------------
+
+/** After the sync: frees every leaf that is not in the tree. Those that are, and no others, are LIVE and unmarked. */
+function freeLeftovers(region: Region): void {
+  const h = region.h;
+  const isInTree = (cell: number): boolean =>
+    (load32(h, cell, TAG) & STATE_MASK) === LIVE && markKind(h, cell) === MARK_NONE;
+  for (let slab = FIRST_DATA_SLAB + 1; slab < region.capacity; slab++) {
+    if (isTableSlab(slab)) continue;
+    const entry = entryCell(slab);
+    const word = load32(h, entry, ENTRY_WORD);
+    const sizeClass = entryClass(word);
+    if (entryKind(word) === SLAB_RUN && !isInTree((slab * SLAB_UNITS) | 0)) freeRun(region, slab, 0);
+    if (entryKind(word) !== SLAB_CELLS || sizeClass < FIRST_LEAF_CLASS) continue;
+    let free = 0;
+    const units = CLASS_BYTES[sizeClass]! >>> 3;
+    for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++) {
+      const cell = (slab * SLAB_UNITS + i * units) | 0;
+      if (isInTree(cell)) continue;
+      store32(h, cell, TAG, FREE);
+      free++;
+    }
+    store32(h, entry, ENTRY_FREED, free);
+    store32(h, SB, SB_FREE_CELLS + sizeClass * 4, load32(h, SB, SB_FREE_CELLS + sizeClass * 4) + free);
+  }
+}

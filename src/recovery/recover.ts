@@ -1,0 +1,272 @@
+/**
+ * Recovery of a participant that died. Anybody may do it, at any time, and die in it: every step can be repeated by
+ * another after any step. Nothing is decided by what the tree looks like: the intent's state says how far the change
+ * got, and its record what is left to do.
+ *
+ * The right to recover slot D is its slot word: (incarnation, ALIVE) or (incarnation, RECOVERING by X), taken by
+ * compare-and-swap when D, or X, is dead. A participant's own recovery finishes what it was recovering before its slot
+ * is free again, so that "by X" never names a later owner of X's slot.
+ */
+import { corrupt } from "../errors.ts";
+import {
+  COUNTS,
+  FIELD_BYTE,
+  INTENT_ANNOUNCED,
+  INTENT_CELL,
+  INTENT_CHECKED,
+  INTENT_FIELD,
+  INTENT_KEY_COUNT,
+  INTENT_LIMBO,
+  INTENT_LOCK0,
+  INTENT_LOCK1,
+  INTENT_MARK,
+  INTENT_MARK_REMOVED,
+  INTENT_MARK_REPLACED,
+  INTENT_NEW0,
+  INTENT_NEW1,
+  INTENT_NONE,
+  INTENT_OLD_LEAF,
+  INTENT_OLD_NODE,
+  INTENT_PUBLISHED,
+  INTENT_STATE,
+  INTENT_VALUE,
+  INTENT_WAITING,
+  KIND_MASK,
+  LEAF,
+  LIMBO_HEAD,
+  LIMBO_TAIL,
+  LIVE,
+  MARK_DELETED,
+  MARK_NONE,
+  MARK_SUPERSEDED,
+  MARK_VOID,
+  NODE256,
+  PRIVATE,
+  RETIRED,
+  SB,
+  SB_EPOCH,
+  SB_ORPHANS,
+  SB_RECOVERIES,
+  SLOT_ALIVE,
+  SLOT_COLLECTING,
+  SLOT_EPOCH,
+  SLOT_FREE,
+  SLOT_KEY_COUNT,
+  SLOT_LIMBO,
+  SLOT_MASK,
+  SLOT_PID,
+  SLOT_PID_NAMESPACE,
+  SLOT_PRIVATE0,
+  SLOT_PRIVATE1,
+  SLOT_RECOVERING,
+  SLOT_SHIFT,
+  SLOT_SYNC_TICKET,
+  SLOT_TID,
+  SLOT_WAITING,
+  SLOT_WORD,
+  STATE_MASK,
+  slotCell,
+  TAG,
+} from "../memory/layout.ts";
+import { closeFile, HANDLES, handleInfo, pidNamespace, unmapHandle } from "../memory/platform.ts";
+import {
+  cas32,
+  exchange32,
+  fetchAdd32,
+  load32,
+  load64,
+  store8,
+  store32,
+  store64,
+} from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+import { freeCell, releaseSlabsOf } from "../memory/slabs.ts";
+import { markKind, markRemoved, markReplaced } from "../node/leaf.ts";
+import { countsOf, recount, usedOf } from "../node/node.ts";
+import { appendAgain, repairLimbo } from "../reclaim/limbo.ts";
+import { isDead, slotBy, slotIncarnation, slotState, slotsUsed, slotWord } from "../reclaim/registry.ts";
+
+type Free = (cell: number) => void;
+
+/**
+ * Finishes or undoes the change that slot `slot` had under way, and frees its private cells. The slot's owner is dead,
+ * or is the caller, after an exception. Steps as in the protocol, "Recovery".
+ */
+export function recoverIntent(region: Region, slot: number, free: Free): void {
+  const h = region.h;
+  const me = slotCell(slot);
+  const state = load32(h, me, INTENT_STATE);
+  if (state === INTENT_ANNOUNCED) {
+    unlockIfHeld(h, slot, load32(h, me, INTENT_LOCK1));
+    unlockIfHeld(h, slot, load32(h, me, INTENT_LOCK0));
+  } else if (state === INTENT_CHECKED || state === INTENT_PUBLISHED) {
+    redo(region, slot, state);
+  } else if (state !== INTENT_NONE) {
+    throw corrupt("a participant's intent has an unknown state", me);
+  }
+  repairLimbo(h, slot, SLOT_LIMBO, free);
+  repairLimbo(h, slot, SLOT_WAITING, free);
+  freeIfPrivate(h, slot, SLOT_PRIVATE0, free);
+  freeIfPrivate(h, slot, SLOT_PRIVATE1, free);
+  exchange32(h, me, INTENT_STATE, INTENT_NONE);
+}
+
+const isHeld = (h: number, slot: number, node: number): boolean =>
+  (load32(h, node, TAG) & (STATE_MASK | SLOT_MASK)) === (LIVE | (slot << SLOT_SHIFT));
+
+function unlockIfHeld(h: number, slot: number, node: number): void {
+  if (node !== 0 && isHeld(h, slot, node)) store32(h, node, TAG, load32(h, node, TAG) & ~SLOT_MASK);
+}
+
+function redo(region: Region, slot: number, state: number): void {
+  const h = region.h;
+  const me = slotCell(slot);
+  const parent = load32(h, me, INTENT_CELL);
+  const oldLeaf = load32(h, me, INTENT_OLD_LEAF);
+  const oldNode = load32(h, me, INTENT_OLD_NODE);
+  const mark = load32(h, me, INTENT_MARK);
+  if (state === INTENT_CHECKED) {
+    // Only here: at state 3 what was new may have been retired by another since.
+    makeLive(h, slot, load32(h, me, INTENT_NEW1));
+    makeLive(h, slot, load32(h, me, INTENT_NEW0));
+    if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
+      markRemoved(h, oldLeaf, MARK_DELETED);
+    const field = load32(h, me, INTENT_FIELD);
+    const value = load32(h, me, INTENT_VALUE);
+    if ((field & FIELD_BYTE) !== 0) store8(h, parent, field & ~FIELD_BYTE, value);
+    else store32(h, parent, field, value);
+    exchange32(h, me, INTENT_STATE, INTENT_PUBLISHED);
+  }
+  if (mark === INTENT_MARK_REPLACED && markKind(h, oldLeaf) === MARK_NONE)
+    markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+  store64(h, me, SLOT_KEY_COUNT, load64(h, me, INTENT_KEY_COUNT));
+  if (isHeld(h, slot, parent)) {
+    const kind = load32(h, parent, TAG) & KIND_MASK;
+    const used = kind === NODE256 ? 0 : usedOf(load32(h, parent, COUNTS));
+    store32(h, parent, COUNTS, countsOf(used, recount(h, parent, kind)));
+  }
+  const epoch = load32(h, SB, SB_EPOCH);
+  let position = load32(h, me, INTENT_LIMBO);
+  if (oldNode !== 0) {
+    if (isHeld(h, slot, oldNode)) retire(h, slot, oldNode);
+    appendAgain(h, slot, SLOT_LIMBO, position, oldNode, epoch);
+    position = (position + 1) | 0;
+  }
+  if (oldLeaf !== 0) {
+    if ((load32(h, oldLeaf, TAG) & STATE_MASK) === LIVE) retire(h, slot, oldLeaf);
+    if (markKind(h, oldLeaf) === MARK_VOID) appendAgain(h, slot, SLOT_LIMBO, position, oldLeaf, epoch);
+    else appendAgain(h, slot, SLOT_WAITING, load32(h, me, INTENT_WAITING), oldLeaf, epoch);
+  }
+  unlockIfHeld(h, slot, parent);
+}
+
+function makeLive(h: number, slot: number, cell: number): void {
+  if (cell === 0) return;
+  const tag = load32(h, cell, TAG);
+  if ((tag & (STATE_MASK | SLOT_MASK)) !== (PRIVATE | (slot << SLOT_SHIFT))) return;
+  store32(h, cell, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
+}
+
+function retire(h: number, slot: number, cell: number): void {
+  store32(h, cell, TAG, (load32(h, cell, TAG) & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (slot << SLOT_SHIFT));
+}
+
+function freeIfPrivate(h: number, slot: number, field: number, free: Free): void {
+  const cell = load32(h, slotCell(slot), field);
+  if (cell === 0) return;
+  const tag = load32(h, cell, TAG);
+  // The record may be older than the cell's present life, which is another's then.
+  if ((tag & (STATE_MASK | SLOT_MASK)) !== (PRIVATE | (slot << SLOT_SHIFT))) return;
+  if ((tag & KIND_MASK) <= LEAF) free(cell);
+}
+
+/** An opener without a slot of its own recovers as 0, under the open lock. */
+export const OPENER = 0;
+
+/**
+ * Recovers slot `slot` if its owner is dead, on behalf of participant `me` (its slot number, or {@link OPENER}, who
+ * holds the open lock). Returns whether it did.
+ */
+export function recoverSlot(region: Region, slot: number, me: number): boolean {
+  const h = region.h;
+  const cell = slotCell(slot);
+  const word = load32(h, cell, SLOT_WORD);
+  const state = slotState(word);
+  if (slot === me || state === SLOT_FREE) return false;
+  const responsible = state === SLOT_ALIVE ? slot : slotBy(word);
+  if (responsible === OPENER ? me !== OPENER : responsible === me || !isGone(region, responsible))
+    return false;
+  const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
+  if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) return false;
+  finishRecovery(region, slot, me);
+  return true;
+}
+
+/** Dead, or recovered already. */
+function isGone(region: Region, slot: number): boolean {
+  const state = slotState(load32(region.h, slotCell(slot), SLOT_WORD));
+  return state !== SLOT_ALIVE || isDead(region, slot);
+}
+
+function finishRecovery(region: Region, slot: number, me: number): void {
+  const h = region.h;
+  const cell = slotCell(slot);
+  region.refresh();
+  recoverIntent(region, slot, (freed) => freeCell(region, freed, me));
+  releaseSlabsOf(region, slot);
+  adoptRecoveriesOf(region, slot, me);
+  if (hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, 1);
+  closeLeftOpen(region, slot);
+  // Last of all: until here its epoch kept what recovery looked at from being reused.
+  store64(h, cell, SLOT_SYNC_TICKET, 0);
+  store32(h, cell, SLOT_EPOCH, 0);
+  fetchAdd32(h, SB, SB_RECOVERIES, 1);
+  const word = load32(h, cell, SLOT_WORD);
+  store32(h, cell, SLOT_WORD, slotWord((slotIncarnation(word) + 1) & 0xfffff, 0, SLOT_FREE));
+}
+
+/** What the dead participant was itself recovering, or collecting for. */
+function adoptRecoveriesOf(region: Region, dead: number, me: number): void {
+  const h = region.h;
+  for (let slot = 1; slot <= slotsUsed(h); slot++) {
+    const word = load32(h, slotCell(slot), SLOT_WORD);
+    const state = slotState(word);
+    if ((state !== SLOT_RECOVERING && state !== SLOT_COLLECTING) || slotBy(word) !== dead || slot === dead)
+      continue;
+    const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
+    if (cas32(h, slotCell(slot), SLOT_WORD, word, claimed) === 1) finishRecovery(region, slot, me);
+  }
+}
+
+export function hasLimbo(h: number, slot: number): boolean {
+  const me = slotCell(slot);
+  for (const base of [SLOT_LIMBO, SLOT_WAITING]) {
+    if (load32(h, me, base + LIMBO_HEAD) !== load32(h, me, base + LIMBO_TAIL)) return true;
+  }
+  return false;
+}
+
+/**
+ * A terminated Worker leaves its descriptor and mapping open in our process; with the descriptor, its life byte would
+ * stay held. Closes what the dead thread had open on this file.
+ */
+function closeLeftOpen(region: Region, slot: number): void {
+  const me = slotCell(slot);
+  if (load32(region.h, me, SLOT_PID) !== process.pid) return;
+  if (load64(region.h, me, SLOT_PID_NAMESPACE) !== pidNamespace()) return;
+  const tid = load32(region.h, me, SLOT_TID);
+  for (let handle = 1; handle < HANDLES; handle++) {
+    if (handle === region.h) continue;
+    const info = handleInfo(handle);
+    if (!info.used || info.tid !== tid || !region.isSameFile(info.fd)) continue;
+    unmapHandle(handle);
+    closeFile(info.fd);
+  }
+}
+
+/** Looks at every slot and recovers the dead. Returns how many. */
+export function recoverTheDead(region: Region, me: number): number {
+  let recovered = 0;
+  for (let slot = 1; slot <= slotsUsed(region.h); slot++) if (recoverSlot(region, slot, me)) recovered++;
+  return recovered;
+}

@@ -1,0 +1,112 @@
+/**
+ * Sync: everything written before it began is on the disk when it has ended.
+ *
+ * Two counters (docs/design.md, "Two counters"): Q numbers leaves, S counts the syncs that were started. The order of
+ * the first four steps is the one that the model found to be right: `lastStart` is MAX before Q is taken, and S is
+ * taken before Q, so that what was marked before S was taken had its sequence number below the sync's.
+ */
+import { BancosError } from "../errors.ts";
+import {
+  SB,
+  SB_DONE,
+  SB_LAST_START,
+  SB_Q,
+  SB_S,
+  SB_SYNC_ERROR,
+  SB_SYNC_OWNER,
+  SB_W,
+  SB_W_DISK,
+  SYNC_BYTE,
+} from "../memory/layout.ts";
+import { lockByte, PlatformError, sleepMs, syncFile, unlockByte } from "../memory/platform.ts";
+import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+
+/** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
+const MAX = 2 ** 53 - 1;
+
+/** What a caller of flush waits for: a sync that starts from now on. */
+export const syncTicket = (h: number): number => load64(h, SB, SB_S);
+
+/** Has a sync that started after the ticket was taken come to its end? */
+export const isSynced = (h: number, ticket: number): boolean => load64(h, SB, SB_DONE) >= ticket;
+
+/** Throws IO_ERROR if a sync of this file ever failed: what the disk holds is not known any more. */
+export function checkSyncError(region: Region): void {
+  const errno = load32(region.h, SB, SB_SYNC_ERROR);
+  if (errno === 0) return;
+  throw new BancosError(
+    "IO_ERROR",
+    `an earlier sync of ${region.path} failed (errno ${errno}): what was written since the last good one may not be on the disk; ` +
+      'copy what you need, close all stores of the file and open it with { recover: "rebuild" }',
+  );
+}
+
+/** Tries to become the one who syncs. */
+export function tryStartSync(region: Region, slot: number): boolean {
+  if (!lockByte(region.fd, SYNC_BYTE, "write", false)) return false;
+  store32(region.h, SB, SB_SYNC_OWNER, slot);
+  return true;
+}
+
+/** Steps 2 and 3; returns the sync's ordinal. The caller holds the sync lock. */
+export function beginSync(h: number): number {
+  store64(h, SB, SB_W, load64(h, SB, SB_DONE));
+  exchange64(h, SB, SB_LAST_START, MAX);
+  const ordinal = fetchAdd64(h, SB, SB_S, 1);
+  const seq = fetchAdd64(h, SB, SB_Q, 1);
+  exchange64(h, SB, SB_LAST_START, seq);
+  return ordinal;
+}
+
+/** Step 5, and the lock is free. */
+export function endSync(region: Region, ordinal: number): void {
+  const h = region.h;
+  const w = load64(h, SB, SB_W);
+  store64(h, SB, SB_DONE, ordinal);
+  store64(h, SB, SB_W_DISK, w);
+  releaseSync(region);
+}
+
+/** The sync failed: remembered for ever, for everybody. */
+export function failSync(region: Region, error: unknown): BancosError {
+  const errno =
+    error instanceof PlatformError ? error.errno : Number((error as { errno?: number }).errno ?? 5);
+  store32(region.h, SB, SB_SYNC_ERROR, Math.abs(errno) || 5);
+  releaseSync(region);
+  return new BancosError("IO_ERROR", `cannot sync ${region.path}: ${(error as Error).message}`, {
+    cause: error,
+  });
+}
+
+function releaseSync(region: Region): void {
+  store32(region.h, SB, SB_SYNC_OWNER, 0);
+  unlockByte(region.fd, SYNC_BYTE);
+}
+
+/**
+ * Returns when a sync that started after the call has ended; runs it, unless another participant does in time.
+ * `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
+ */
+export function syncNow(region: Region, slot: number, onWait: (owner: number) => void): void {
+  const h = region.h;
+  const ticket = syncTicket(h);
+  for (let round = 0; ; round++) {
+    checkSyncError(region);
+    if (isSynced(h, ticket)) return;
+    if (tryStartSync(region, slot)) break;
+    sleepMs(round < 10 ? 0.1 : 1);
+    if (round % 16 === 15) onWait(load32(h, SB, SB_SYNC_OWNER));
+  }
+  if (isSynced(h, ticket)) {
+    releaseSync(region);
+    return;
+  }
+  const ordinal = beginSync(h);
+  try {
+    syncFile(region.fd);
+  } catch (error) {
+    throw failSync(region, error);
+  }
+  endSync(region, ordinal);
+}

@@ -1,0 +1,260 @@
+/**
+ * The frame of every change to the tree. The verbs (insert, replace, remove, ...) find the place and say what is to be
+ * done in the fields of the participant; the steps that are the same for all, and whose order is the crash argument,
+ * are here. Numbers as in README.md.
+ */
+
+import { LARGEST_CELL } from "../memory/classes.ts";
+import {
+  AUX_SHIFT,
+  COUNTS,
+  FIELD_BYTE,
+  INTENT_ANNOUNCED,
+  INTENT_CELL,
+  INTENT_CHECKED,
+  INTENT_FIELD,
+  INTENT_KEY_COUNT,
+  INTENT_LIMBO,
+  INTENT_LOCK0,
+  INTENT_LOCK1,
+  INTENT_MARK,
+  INTENT_MARK_REMOVED,
+  INTENT_MARK_REPLACED,
+  INTENT_NEW0,
+  INTENT_NEW1,
+  INTENT_NONE,
+  INTENT_OLD_LEAF,
+  INTENT_OLD_NODE,
+  INTENT_PUBLISHED,
+  INTENT_STATE,
+  INTENT_VALUE,
+  INTENT_WAITING,
+  LEAF,
+  LIVE,
+  LIVE_SHIFT,
+  MARK_DELETED,
+  MARK_SUPERSEDED,
+  PRIVATE,
+  RETIRED,
+  SB,
+  SB_EPOCH,
+  SB_GATE,
+  SB_LAST_START,
+  SB_Q,
+  SLAB_SHIFT,
+  SLOT_KEY_COUNT,
+  SLOT_MASK,
+  SLOT_PRIVATE0,
+  SLOT_PRIVATE1,
+  SLOT_SHIFT,
+  STATE_MASK,
+  TAG,
+} from "../memory/layout.ts";
+import { exchange32, fetchAdd64, load32, load64, store8, store32, store64 } from "../memory/primitives.ts";
+import { publishRun } from "../memory/slabs.ts";
+import { finishLeaf, hasOld, markRemoved, markReplaced, sequenceOf } from "../node/leaf.ts";
+import type { Participant } from "../reclaim/participant.ts";
+import { lock, unlock } from "./lock.ts";
+
+// ---- step 4: what needs no lock ------------------------------------------------------------------------------------
+
+/** A PRIVATE cell for a leaf of `bytes` bytes whose tag has `identity` (digits and type) in its upper bits. */
+export function newLeafCell(p: Participant, bytes: number, identity: number): number {
+  const cell = p.heap.takeLeaf(bytes);
+  // Named in the slot before the tag says PRIVATE, so that a recoverer finds it without a search.
+  store32(p.h, p.me, SLOT_PRIVATE0, cell);
+  store32(p.h, cell, TAG, LEAF | PRIVATE | (p.slot << SLOT_SHIFT) | identity);
+  p.newLeaf = cell;
+  p.newLeafTag = LEAF | LIVE | identity;
+  p.newLeafHasRun = bytes > LARGEST_CELL;
+  return cell;
+}
+
+/** A PRIVATE cell for a node of `kind` at `depth`. Its content is the caller's to write. */
+export function newNodeCell(p: Participant, kind: number, depth: number): number {
+  const cell = p.heap.take(kind);
+  store32(p.h, p.me, SLOT_PRIVATE1, cell);
+  store32(p.h, cell, TAG, kind | PRIVATE | (p.slot << SLOT_SHIFT) | (depth << AUX_SHIFT));
+  p.newNode = cell;
+  p.newNodeTag = kind | LIVE | (depth << AUX_SHIFT);
+  return cell;
+}
+
+/** Frees the private node after a failed check; the private leaf is kept for the next try. */
+export function dropNewNode(p: Participant): void {
+  if (p.newNode === 0) return;
+  p.heap.free(p.newNode);
+  p.newNode = 0;
+}
+
+/** Frees a private leaf that is not needed after all. */
+export function dropNewLeaf(p: Participant): void {
+  if (p.newLeaf === 0) return;
+  p.heap.free(p.newLeaf);
+  p.newLeaf = 0;
+  p.newLeafHasRun = false;
+}
+
+/** Step 4, last part: room in limbo for what this change retires. */
+export function reserveLimbo(p: Participant): void {
+  p.limbo.reserve();
+  p.waiting.reserve();
+}
+
+// ---- steps 5 to 7 ----------------------------------------------------------------------------------------------------
+
+/**
+ * Steps 5 and 6: announces and takes the locks, parent first; `second` may be 0. Returns false, with nothing locked
+ * and nothing announced, if one of them is obsolete or a backup has shut the gate.
+ */
+export function announceAndLock(p: Participant, first: number, second: number): boolean {
+  const h = p.h;
+  const me = p.me;
+  store32(h, me, INTENT_LOCK0, first);
+  store32(h, me, INTENT_LOCK1, second);
+  p.announced = true;
+  store32(h, me, INTENT_STATE, INTENT_ANNOUNCED);
+  p.lock0 = 0;
+  p.lock1 = 0;
+  if (!lock(p, first)) {
+    clearIntent(p);
+    return false;
+  }
+  p.lock0 = first;
+  if (second !== 0) {
+    if (!lock(p, second)) {
+      giveUp(p);
+      return false;
+    }
+    p.lock1 = second;
+  }
+  // The lock's compare-and-swap is a full fence between the announcement and this load.
+  if (load32(h, SB, SB_GATE) !== 0) {
+    giveUp(p);
+    waitAtGate(p);
+    return false;
+  }
+  return true;
+}
+
+/** A failed check: unlocks and withdraws the intent. */
+export function giveUp(p: Participant): void {
+  if (p.lock1 !== 0) unlock(p, p.lock1);
+  if (p.lock0 !== 0) unlock(p, p.lock0);
+  p.lock0 = 0;
+  p.lock1 = 0;
+  clearIntent(p);
+}
+
+/** Sequentially consistent: the fields may be written again at once. */
+export function clearIntent(p: Participant): void {
+  exchange32(p.h, p.me, INTENT_STATE, INTENT_NONE);
+  p.announced = false;
+}
+
+function waitAtGate(p: Participant): void {
+  for (let round = 0; load32(p.h, SB, SB_GATE) !== 0; round++) p.waitAtGate(round);
+}
+
+/** Fields of a change that retires nothing and creates nothing yet. */
+export function beginChange(p: Participant): void {
+  p.oldLeaf = 0;
+  p.oldLeafMark = 0;
+  p.oldNode = 0;
+  p.liveChange = 0;
+  p.keyChange = 0;
+}
+
+// ---- steps 8 to 18 ---------------------------------------------------------------------------------------------------
+
+/**
+ * Steps 8 to 18. The locks are held, the checks have passed, and everything that the committing store uncovers is
+ * written. Nothing in here can fail; if the participant dies, recovery goes on from the intent's state.
+ */
+export function commit(p: Participant): void {
+  const h = p.h;
+  const me = p.me;
+  const newLeaf = p.newLeaf;
+  const newNode = p.newNode;
+  const oldLeaf = p.oldLeaf;
+  const oldNode = p.oldNode;
+  const parent = p.commitNode;
+  const keyCount = p.keyCount + p.keyChange;
+
+  // 8. The sequence number, under the lock: keys are ordered by it as by their locks. Then the redo record.
+  if (newLeaf !== 0) {
+    const seq = fetchAdd64(h, SB, SB_Q, 1);
+    let old = false;
+    if (p.oldLeafMark === INTENT_MARK_REPLACED) {
+      old = hasOld(h, oldLeaf) || sequenceOf(h, oldLeaf) <= load64(h, SB, SB_LAST_START);
+    }
+    finishLeaf(h, newLeaf, p.newLeafHash, seq, old);
+  }
+  store32(h, me, INTENT_CELL, parent);
+  store32(h, me, INTENT_FIELD, p.commitField);
+  store32(h, me, INTENT_VALUE, p.commitValue);
+  store32(h, me, INTENT_NEW0, newLeaf);
+  store32(h, me, INTENT_NEW1, newNode);
+  store32(h, me, INTENT_OLD_LEAF, oldLeaf);
+  store32(h, me, INTENT_OLD_NODE, oldNode);
+  store32(h, me, INTENT_MARK, p.oldLeafMark);
+  store32(h, me, INTENT_LIMBO, p.limbo.position);
+  store32(h, me, INTENT_WAITING, p.waiting.position);
+  store64(h, me, INTENT_KEY_COUNT, keyCount);
+  store32(h, me, INTENT_STATE, INTENT_CHECKED);
+
+  // 9. What is new is LIVE before anybody can reach it.
+  if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
+  if (newLeaf !== 0) store32(h, newLeaf, TAG, p.newLeafTag);
+  // 10. A leaf that goes is marked before it goes: a rebuild must not find it unmarked and unreplaced.
+  let isVoid = false;
+  if (p.oldLeafMark === INTENT_MARK_REMOVED) isVoid = markRemoved(h, oldLeaf, MARK_DELETED);
+  // 11. The committing store.
+  const field = p.commitField;
+  if ((field & FIELD_BYTE) !== 0) store8(h, parent, field & ~FIELD_BYTE, p.commitValue);
+  else store32(h, parent, field, p.commitValue);
+  // 12. Published. A full fence: the loads of steps 13 and 14 come after the committing store.
+  exchange32(h, me, INTENT_STATE, INTENT_PUBLISHED);
+  if (p.liveChange !== 0)
+    store32(h, parent, COUNTS, load32(h, parent, COUNTS) + (p.liveChange << LIVE_SHIFT));
+  if (p.keyChange !== 0) store64(h, me, SLOT_KEY_COUNT, keyCount);
+  p.keyCount = keyCount;
+  if (oldLeaf !== 0 || oldNode !== 0) {
+    // 13. The epoch, after the old cells became unreachable from the tree.
+    const epoch = load32(h, SB, SB_EPOCH);
+    // 14. A leaf that was replaced is marked after its successor is in the tree.
+    if (p.oldLeafMark === INTENT_MARK_REPLACED) isVoid = markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+    // 15. Retired: for a node, obsolete and unlocked by one store.
+    // 16. Into limbo, at the positions that the intent names.
+    p.retired++;
+    if (oldNode !== 0) {
+      retireCell(p, oldNode);
+      p.limbo.append(oldNode, epoch);
+    }
+    if (oldLeaf !== 0) {
+      retireCell(p, oldLeaf);
+      if (isVoid) p.limbo.append(oldLeaf, epoch);
+      else p.waiting.append(oldLeaf, epoch);
+    }
+  }
+  // 17. Nothing is stored to the node after this.
+  unlock(p, p.lock0);
+  p.lock0 = 0;
+  p.lock1 = 0;
+  // 18.
+  clearIntent(p);
+  p.newLeaf = 0;
+  p.newNode = 0;
+  // A large leaf's run passes from its writer to nobody: who frees the leaf frees the run. We are in an epoch still.
+  if (p.newLeafHasRun) publishRun(p.region, newLeaf >>> SLAB_SHIFT);
+  p.newLeafHasRun = false;
+}
+
+function retireCell(p: Participant, cell: number): void {
+  store32(
+    p.h,
+    cell,
+    TAG,
+    (load32(p.h, cell, TAG) & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (p.slot << SLOT_SHIFT),
+  );
+}

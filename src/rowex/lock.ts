@@ -1,0 +1,59 @@
+/**
+ * Node locks: the slot number in a LIVE tag. Every wait ends: the holder unlocks, or retires the node, or is dead and
+ * is recovered by whoever waits.
+ */
+import { corrupt } from "../errors.ts";
+import { LIVE, SLOT_MASK, SLOT_SHIFT, STATE_MASK, TAG } from "../memory/layout.ts";
+import { monotonicNs, yieldThread } from "../memory/platform.ts";
+import { cas32, load32, pause, store32 } from "../memory/primitives.ts";
+import type { Participant } from "../reclaim/participant.ts";
+
+/** Rounds of pausing before the processor is given to others, and rounds of that before the holder is looked at. */
+const PAUSES = 128;
+const YIELDS = 64;
+/** Nanoseconds between two looks at the holder. */
+const LOOK_EVERY = 2e6;
+
+/**
+ * Locks `node` for `p`. Returns false if the node is obsolete: the place has changed, start again.
+ */
+export function lock(p: Participant, node: number): boolean {
+  const tag = load32(p.h, node, TAG);
+  if (
+    (tag & (STATE_MASK | SLOT_MASK)) === LIVE &&
+    cas32(p.h, node, TAG, tag, tag | (p.slot << SLOT_SHIFT)) === 1
+  ) {
+    return true;
+  }
+  return lockSlowly(p, node);
+}
+
+function lockSlowly(p: Participant, node: number): boolean {
+  const mine = p.slot << SLOT_SHIFT;
+  let looked = 0;
+  for (let round = 0; ; round++) {
+    const tag = load32(p.h, node, TAG);
+    if ((tag & STATE_MASK) !== LIVE) return false;
+    const holder = tag & SLOT_MASK;
+    if (holder === 0) {
+      if (cas32(p.h, node, TAG, tag, tag | mine) === 1) return true;
+      continue;
+    }
+    if (holder === mine) throw corrupt("a node is locked by this participant already", node);
+    if (round < PAUSES) {
+      pause(1 + (round >>> 3));
+      continue;
+    }
+    yieldThread();
+    if (round < PAUSES + YIELDS) continue;
+    const now = monotonicNs();
+    if (now - looked < LOOK_EVERY) continue;
+    looked = now;
+    p.onLongWait(holder >>> SLOT_SHIFT);
+  }
+}
+
+/** Unlocks a LIVE node that `p` has locked. */
+export function unlock(p: Participant, node: number): void {
+  store32(p.h, node, TAG, load32(p.h, node, TAG) & ~SLOT_MASK);
+}

@@ -1,0 +1,204 @@
+/**
+ * A lazy walk over keys, in batches. Between batches nothing is held; the next one goes on after the last key, whether
+ * that key is still there or not.
+ */
+import type { KeyCodec } from "../codec/index.ts";
+import { corrupt } from "../errors.ts";
+import { gather } from "../memory/primitives.ts";
+import { MOST_LEAVES, SCRATCH_KEYS, SCRATCH_KEYS_BYTES, SCRATCH_LEAVES } from "../memory/scratch.ts";
+import { keyLengthOf } from "../node/leaf.ts";
+import { enter, leave } from "../reclaim/epoch.ts";
+import type { Participant } from "../reclaim/participant.ts";
+import { nextLeaves, type Seek, Walk, walkAll, walkFrom } from "../rowex/iterate.ts";
+import type { EncodedRange } from "./range.ts";
+import { isWithin } from "./range.ts";
+
+/** What an open store lends to its cursors. */
+export interface CursorHost {
+  /** The participant; throws CLOSED. */
+  participant(): Participant;
+  readonly codec: KeyCodec;
+  /** Value of a leaf with tag `tag`. In an epoch. */
+  readValue(p: Participant, leaf: number, tag: number): unknown;
+}
+
+export const KEYS = 1;
+export const VALUES = 2;
+export const ENTRIES = 3;
+
+const FIRST_BATCH = 32;
+
+/** One batch after the other of the keys in a range. */
+export class Cursor {
+  keys: unknown[] = [];
+  values: unknown[] = [];
+  /** Entries in the present batch. */
+  count = 0;
+  private readonly host: CursorHost;
+  private readonly range: EncodedRange;
+  private readonly what: number;
+  private left: number;
+  private batch = FIRST_BATCH;
+  private done = false;
+  private started = false;
+  /** Digits of the last key given. */
+  private last: Buffer = Buffer.alloc(0);
+  private lastLength = 0;
+  private readonly seek: Seek;
+
+  constructor(host: CursorHost, range: EncodedRange, what: number) {
+    this.host = host;
+    this.range = range;
+    this.what = what;
+    this.left = range.limit;
+    this.seek = { length: 0, reverse: range.reverse, inclusive: false };
+  }
+
+  /** Fetches the next batch; false at the end. Throws CLOSED, CORRUPT. */
+  next(): boolean {
+    if (this.done || this.left <= 0) return false;
+    const p = this.host.participant();
+    const most = Math.min(this.batch, this.left, MOST_LEAVES);
+    if (this.batch < MOST_LEAVES) this.batch *= 4;
+    enter(p);
+    try {
+      this.fill(p, most);
+    } finally {
+      leave(p);
+    }
+    this.left -= this.count;
+    return this.count > 0;
+  }
+
+  private startWalk(p: Participant, walk: Walk): void {
+    const { start, reverse } = this.range;
+    const seek = this.seek;
+    if (this.started) {
+      this.last.copy(p.key, 0, 0, this.lastLength);
+      p.key[this.lastLength] = 0;
+      seek.length = this.lastLength + 1;
+      seek.inclusive = false;
+      walkFrom(p, walk, seek);
+    } else if (start === null) {
+      walkAll(p, walk, reverse);
+    } else {
+      start.digits.copy(p.key);
+      p.key[start.length] = 0;
+      seek.length = start.isPrefix ? start.length : start.length + 1;
+      seek.inclusive = start.inclusive;
+      walkFrom(p, walk, seek);
+    }
+  }
+
+  private fill(p: Participant, most: number): void {
+    const { reverse, ends } = this.range;
+    const walk = walkOf(p);
+    this.startWalk(p, walk);
+    const leaves = leavesOf(p);
+    const found = nextLeaves(p, walk, reverse, leaves, most);
+    if (found < most) this.done = true;
+    let count = gather(p.h, SCRATCH_LEAVES, found, SCRATCH_KEYS, SCRATCH_KEYS_BYTES);
+    if (count < found) {
+      this.done = false;
+      if (count === 0) throw corrupt("a leaf's key reaches beyond the file", leaves[0]!);
+    }
+    // The tags follow the cells.
+    const buf = p.key;
+    const lengths = lengthsOf(p);
+    let at = SCRATCH_KEYS;
+    for (let i = 0; i < count; i++) {
+      const length = keyLengthOf(leaves[found + i]!);
+      lengths[i] = length;
+      at += length;
+    }
+    for (const end of ends) {
+      // Keys come in order: if the last one is within, all are.
+      while (count > 0) {
+        const length = lengths[count - 1]!;
+        if (isWithin(end, reverse, buf, at - length, at)) break;
+        at -= length;
+        count--;
+        this.done = true;
+      }
+    }
+    this.count = count;
+    if (count === 0) {
+      this.done = true;
+      return;
+    }
+    this.started = true;
+    this.lastLength = lengths[count - 1]!;
+    if (this.last.length < this.lastLength) this.last = Buffer.alloc(Math.max(64, this.lastLength * 2));
+    buf.copy(this.last, 0, at - this.lastLength, at);
+    if ((this.what & VALUES) !== 0) {
+      for (let i = 0; i < count; i++) this.values[i] = this.host.readValue(p, leaves[i]!, leaves[found + i]!);
+    }
+    if ((this.what & KEYS) !== 0) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, this.keys);
+  }
+}
+
+// One walk, and one view of the leaves in the scratch buffer, per participant; between batches nobody needs them.
+interface Helpers {
+  readonly walk: Walk;
+  readonly leaves: Int32Array;
+  readonly lengths: Int32Array;
+}
+const helpers = new WeakMap<Participant, Helpers>();
+
+function helpersOf(p: Participant): Helpers {
+  let own = helpers.get(p);
+  if (own === undefined) {
+    own = {
+      walk: new Walk(),
+      leaves: new Int32Array(p.key.buffer, p.key.byteOffset + SCRATCH_LEAVES, MOST_LEAVES * 2),
+      lengths: new Int32Array(MOST_LEAVES),
+    };
+    helpers.set(p, own);
+  }
+  return own;
+}
+const walkOf = (p: Participant): Walk => helpersOf(p).walk;
+const leavesOf = (p: Participant): Int32Array => helpersOf(p).leaves;
+const lengthsOf = (p: Participant): Int32Array => helpersOf(p).lengths;
+
+/** What `entries()`, `keys()` and `values()` return. */
+export class StoreIterator<T> implements IterableIterator<T> {
+  private readonly cursor: Cursor;
+  private readonly what: number;
+  private at = 0;
+
+  constructor(cursor: Cursor, what: number) {
+    this.cursor = cursor;
+    this.what = what;
+  }
+
+  next(): IteratorResult<T, undefined> {
+    const cursor = this.cursor;
+    if (this.at >= cursor.count) {
+      if (this.at < 0 || !cursor.next()) {
+        this.at = -1;
+        cursor.count = -1;
+        return { done: true, value: undefined };
+      }
+      this.at = 0;
+    }
+    const i = this.at++;
+    const value =
+      this.what === ENTRIES
+        ? [cursor.keys[i], cursor.values[i]]
+        : this.what === KEYS
+          ? cursor.keys[i]
+          : cursor.values[i];
+    return { done: false, value: value as T };
+  }
+
+  return(): IteratorResult<T, undefined> {
+    this.at = -1;
+    this.cursor.count = -1;
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
+}

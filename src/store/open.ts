@@ -1,0 +1,177 @@
+/** Opening a file: find or make it, check it, map it, join it. */
+import { statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { codecFor, encodingOf, KEY_ENCODINGS, type KeyCodec, type KeyEncoding } from "../codec/index.ts";
+import { BancosError } from "../errors.ts";
+import { SLAB_BYTES } from "../memory/layout.ts";
+import { native } from "../memory/native.ts";
+import { closeFile, fileSize, openFile, PlatformError, sleepMs } from "../memory/platform.ts";
+import { Region } from "../memory/region.ts";
+import { readSuperblock, type Superblock } from "../memory/superblock.ts";
+import { Participant } from "../reclaim/participant.ts";
+import { ROLE_READER, ROLE_WRITER } from "../reclaim/registry.ts";
+import { join, lockOpen, part, type RecoveryReport, unlockOpen } from "../recovery/lifecycle.ts";
+import { rebuild } from "../recovery/rebuild.ts";
+import { recoverSlot } from "../recovery/recover.ts";
+import { createStore, ioError, writeEmptyStore } from "./create.ts";
+import type { CheckedOptions } from "./options.ts";
+
+/** An open file and our part in it. */
+export interface Opened {
+  readonly region: Region;
+  readonly participant: Participant;
+  readonly codec: KeyCodec;
+  readonly keyEncoding: KeyEncoding;
+  readonly role: number;
+  readonly report: RecoveryReport;
+}
+
+/** Filesystems on which a shared mapping is not shared by all who map the file, by the magic number of statfs(2). */
+const UNSUPPORTED = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB2"],
+  [0x65735546, "FUSE"],
+  [0x01021997, "9P"],
+  [0x5346414f, "AFS"],
+  [0x00c36400, "Ceph"],
+  [0x0bd00bd0, "Lustre"],
+]);
+
+function checkFilesystem(path: string): void {
+  let type: number;
+  try {
+    type = statfsSync(dirname(path)).type >>> 0;
+  } catch {
+    // What is wrong with the directory, opening the file says better.
+    return;
+  }
+  const name = UNSUPPORTED.get(type);
+  if (name === undefined) return;
+  throw new BancosError(
+    "UNSUPPORTED_FILESYSTEM",
+    `${path} is on ${name}, where processes do not share a mapped file reliably; put it on a local filesystem, ` +
+      'or open it with { force: ["filesystem"] } if only one machine and one mount use it',
+  );
+}
+
+/** Opens or creates the store at `path`. Throws every code that an open can meet. */
+export function openFileAsStore(pathGiven: string, options: CheckedOptions): Opened {
+  if (native.error !== null) throw native.error;
+  if (typeof pathGiven !== "string" || pathGiven === "" || pathGiven.includes("\0")) {
+    throw new BancosError(
+      "INVALID_OPTION",
+      "the path of a store must be a string that is not empty and has no NUL in it",
+    );
+  }
+  const path = resolve(pathGiven);
+  if (!options.forceFilesystem) checkFilesystem(path);
+  const fd = openOrCreate(path, options);
+  let locked = false;
+  try {
+    lockOpen(fd);
+    locked = true;
+    const opened = joinFile(fd, path, options);
+    unlockOpen(fd);
+    return opened;
+  } catch (error) {
+    if (locked) {
+      try {
+        unlockOpen(fd);
+      } catch {
+        // The descriptor was closed with the region, and its locks with it.
+      }
+    }
+    try {
+      closeFile(fd);
+    } catch {
+      // As above.
+    }
+    throw error;
+  }
+}
+
+function openOrCreate(path: string, options: CheckedOptions): number {
+  const create = options.create && !options.readOnly;
+  for (let tries = 0; ; tries++) {
+    try {
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+        throw new BancosError("NOT_A_STORE", `${path} is a directory`);
+      }
+      return openFile(path, { write: true });
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      if (error.code !== "ENOENT" || tries > 10) throw ioError(`cannot open ${path}`, error);
+      if (!create) {
+        throw new BancosError("NOT_FOUND", `there is no file ${path}, and it is not to be created`, {
+          cause: error,
+        });
+      }
+      createStore(path, codecFor(options.keyEncoding ?? "utf8").id, options.maxSlabs);
+    }
+  }
+}
+
+function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
+  if (fileSize(fd) === 0) {
+    if (options.readOnly || !options.create) {
+      throw new BancosError(
+        "NOT_A_STORE",
+        `${path} is empty; open it for writing, with create, to make it a store`,
+      );
+    }
+    writeEmptyStore(fd, path, codecFor(options.keyEncoding ?? "utf8").id, options.maxSlabs);
+  }
+  const superblock = readSuperblock(fd, path, fileSize(fd));
+  const keyEncoding = checkEncoding(superblock, path, options);
+  const region = new Region(
+    path,
+    fd,
+    "shared",
+    superblock.capacity,
+    Math.max(superblock.maxSlabs, options.maxSlabs, fileSize(fd) / SLAB_BYTES),
+  );
+  try {
+    const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
+    const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild);
+    const participant = new Participant(
+      region,
+      slot,
+      superblock.root,
+      (holder) => recoverSlot(region, holder, slot),
+      (round) => {
+        if (round > 100) sleepMs(0.1);
+      },
+    );
+    return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report };
+  } catch (error) {
+    region.close();
+    throw error;
+  }
+}
+
+function checkEncoding(superblock: Superblock, path: string, options: CheckedOptions): KeyEncoding {
+  const kept = encodingOf(superblock.keyEncoding);
+  if (kept === undefined) {
+    throw new BancosError("VERSION", `${path} has a key encoding that this version of bancos does not know`);
+  }
+  if (options.keyEncoding !== undefined && options.keyEncoding !== kept) {
+    throw new BancosError(
+      "KEY_ENCODING",
+      `${path} keeps its keys in the encoding "${kept}", not "${options.keyEncoding}"; leave the option out to use the file's own (there are ${KEY_ENCODINGS.join(", ")})`,
+    );
+  }
+  return kept;
+}
+
+/** Leaves the file and closes it. Throws IO_ERROR if the last sync fails; it is closed then all the same. */
+export function closeOpened(opened: Opened): void {
+  const { region, participant, role } = opened;
+  try {
+    participant.heap.abandon();
+    part(region, participant.slot, role);
+  } finally {
+    region.close();
+  }
+}
