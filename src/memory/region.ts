@@ -131,7 +131,7 @@ export class Region {
     let to = Math.min(Math.max(slabs, from + step), most);
     try {
       allocate(this.fd, from * SLAB_BYTES, (to - from) * SLAB_BYTES);
-    } catch (error) {
+    } catch {
       // A generous step did not fit; the least that is needed may.
       to = slabs;
       try {

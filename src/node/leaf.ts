@@ -47,7 +47,7 @@ export function leafBytes(digits: number, type: number, valueLength: number): nu
  */
 export function firstDifference(h: number, leaf: number, tag: number, length: number): number {
   const digits = keyLengthOf(tag);
-  const common = digits < length ? digits : length;
+  const common = Math.min(digits, length);
   const at = compareBytes(h, leaf, LEAF_KEY, 0, common);
   if (at >= 0) return at;
   return digits === length ? -1 : common;
