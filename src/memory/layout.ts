@@ -202,7 +202,7 @@ export const N256_BYTES = N256_CHILDREN + 256 * 4;
 
 // ---- leaves --------------------------------------------------------------------------------------------------------
 
-/** Over salt, cell, sequence number, type, lengths, key, and value unless it is a number. */
+/** Over salt, cell, sequence number, type, lengths, key, and the value unless it may change in place. */
 export const LEAF_CHECKSUM = 4;
 /**
  * 8 aligned bytes, stored at once: m (41 bits), kind of mark (2 bits), hasOld (1 bit), high 20 bits of the sequence

@@ -27,11 +27,24 @@ import { hashBytes } from "./bytes.ts";
 /** Types of values; the number is in the file. */
 export const TYPE_FLOAT64 = 1;
 export const TYPE_INT64 = 2;
-/** Types whose value is 8 bytes at `numberOffset`, outside the checksum. */
+/** Types whose value is 8 bytes at `numberOffset`. */
 export const isNumber = (type: number): boolean => type <= TYPE_INT64;
 
 export const keyLengthOf = (tag: number): number => (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
 export const typeOf = (tag: number): number => tag >>> TYPE_SHIFT;
+
+/** A device writes a sector whole or not at all. */
+const SECTOR_BYTES = 512;
+
+/**
+ * May the value of this leaf change in place? A float64's, if it lies in one sector with the leaf's header. The
+ * checksum does not cover such a value. Were they in two sectors, a loss of power could leave the new header beside
+ * the bytes of the cell's earlier life: a value that nobody set.
+ */
+export function changesInPlace(leaf: number, digits: number, type: number): boolean {
+  if (type !== TYPE_FLOAT64) return false;
+  return ((leaf << 3) & (SECTOR_BYTES - 1)) + numberOffset(digits) + 8 <= SECTOR_BYTES;
+}
 
 /** Bytes of a leaf. `valueLength` is not looked at for numbers. */
 export function leafBytes(digits: number, type: number, valueLength: number): number {
@@ -66,7 +79,7 @@ export function sequenceOf(h: number, leaf: number): number {
   return high * 2 ** 32 + (load32(h, leaf, LEAF_SEQ) >>> 0);
 }
 
-/** Hash of what is fixed before the leaf is published: key and, unless it is a number, value length and value. */
+/** Hash of what is fixed before the leaf is published: key, and the value unless it may change in place. */
 export function contentHash(
   h: number,
   salt: number,
@@ -76,7 +89,7 @@ export function contentHash(
   bytes: number,
 ): number {
   const seed = mix32(mix32(salt, leaf), (type << 16) | digits);
-  const end = isNumber(type) ? LEAF_KEY + digits : bytes;
+  const end = changesInPlace(leaf, digits, type) ? LEAF_KEY + digits : bytes;
   return hashBytes(h, leaf, LEAF_KEY, end - LEAF_KEY, seed);
 }
 

@@ -193,13 +193,17 @@ export function fillCopy(
 /** Counts the live children of a node anew (recovery, verify). */
 export function recount(h: number, node: number, kind: number): number {
   let live = 0;
-  let slots = NODE_CAPACITY[kind]!;
-  let first = N256_CHILDREN;
-  if (kind !== NODE256) {
-    slots = Math.min(usedOf(load32(h, node, COUNTS)), slots);
-    first = kind === NODE4 ? N4_CHILDREN : kind === NODE16 ? N16_CHILDREN : N48_CHILDREN;
+  if (kind === NODE48 || kind === NODE256) {
+    // By digit: a slot of a Node48 that no index byte points to may hold a child that was never published.
+    for (let digit = 0; digit < 256; digit++) {
+      const offset = slotOf(h, kind, node, digit);
+      if (offset !== 0 && load32(h, node, offset) !== 0) live++;
+    }
+    return live;
   }
-  for (let i = 0; i < slots; i++) if (load32(h, node, first + i * 4) !== 0) live++;
+  const used = Math.min(usedOf(load32(h, node, COUNTS)), NODE_CAPACITY[kind]!);
+  const first = kind === NODE4 ? N4_CHILDREN : N16_CHILDREN;
+  for (let i = 0; i < used; i++) if (load32(h, node, first + i * 4) !== 0) live++;
   return live;
 }
 

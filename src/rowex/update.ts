@@ -9,6 +9,7 @@ import { descend } from "./place.ts";
 import {
   type Condition,
   changeNumber,
+  hashNewLeaf,
   IF_ABSENT,
   IN_PLACE_DONE,
   IN_PLACE_OFF,
@@ -103,7 +104,6 @@ function addByReplacing(p: Participant, delta: Delta): number | bigint | undefin
   const type = typeOf(p.leafTag);
   const at = numberOffset(p.keyLength);
   const float = type === TYPE_FLOAT64;
-  // The checksum does not cover a number, so that it can be filled in at the last moment.
   const leaf = makeLeaf(p, { type, length: 8, number: 0, lo: 0, hi: 0, external: null });
   if (!lockLeafSlot(p)) {
     dropNewLeaf(p);
@@ -129,6 +129,7 @@ function addByReplacing(p: Participant, delta: Delta): number | bigint | undefin
     halves.setBigInt64(0, result, true);
     storePair(h, leaf, at, halves.getInt32(0, true), halves.getInt32(4, true));
   }
+  hashNewLeaf(p, leaf, p.keyLength, type, at + 8);
   replaceLocked(p);
   return result;
 }

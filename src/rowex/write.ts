@@ -21,6 +21,7 @@ import { load32, loadF64, store32, storeF64, storePair } from "../memory/primiti
 import { SCRATCH_KEY, SCRATCH_VALUE } from "../memory/scratch.ts";
 import { writeBytes, writeFromScratch } from "../node/bytes.ts";
 import {
+  changesInPlace,
   contentHash,
   firstDifference,
   hasKey,
@@ -110,8 +111,13 @@ export function makeLeaf(p: Participant, payload: Payload): number {
     if (payload.external === null) writeFromScratch(h, leaf, at + 4, SCRATCH_VALUE, payload.length);
     else writeBytes(h, leaf, at + 4, payload.external);
   }
-  p.newLeafHash = contentHash(h, p.region.salt, leaf, digits, type, bytes);
+  hashNewLeaf(p, leaf, digits, type, bytes);
   return leaf;
+}
+
+/** To be called again when the value of a private leaf has changed. */
+export function hashNewLeaf(p: Participant, leaf: number, digits: number, type: number, bytes: number): void {
+  p.newLeafHash = contentHash(p.h, p.region.salt, leaf, digits, type, bytes);
 }
 
 // ---- replace -------------------------------------------------------------------------------------------------------
@@ -162,7 +168,7 @@ export function replaceLocked(p: Participant): void {
 
 export const IN_PLACE_RETRY = 0;
 export const IN_PLACE_DONE = 1;
-/** A backup is under way: numbers are replaced like other values. */
+/** The leaf lies so that its value can't change in place, or a backup is under way: replace it like other values. */
 export const IN_PLACE_OFF = 2;
 /** The condition said no. */
 export const IN_PLACE_REFUSED = 3;
@@ -183,7 +189,8 @@ export function changeNumber(
 ): number {
   const node = p.path[p.pathLength - 1]!;
   const leaf = p.leaf;
-  if (load32(p.h, SB, SB_NO_IN_PLACE) !== 0) return IN_PLACE_OFF;
+  if (!changesInPlace(leaf, p.keyLength, TYPE_FLOAT64) || load32(p.h, SB, SB_NO_IN_PLACE) !== 0)
+    return IN_PLACE_OFF;
   if (!announceAndLock(p, node, 0)) return IN_PLACE_RETRY;
   const offset = lastSlot(p, node, load32(p.h, node, TAG) & KIND_MASK);
   if (offset === 0 || load32(p.h, node, offset) !== leaf) {
