@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 #if defined(__x86_64__)
 #define X86 1
@@ -671,6 +671,139 @@ i32 bancos_loadWords(i32 h, i32 cell, i32 off, i32 scratchOff, i32 count) {
   return 1;
 }
 
+/* A record, word by word, lowest address first, each a release store. */
+i32 bancos_storeWords(i32 h, i32 cell, i32 off, i32 scratchOff, i32 count) {
+  u64 size = span(4, count, 4);
+  u8 *to = size ? writable(h, cell, off, size) : (u8 *)0;
+  u8 *from = to ? scratch(h, scratchOff, size) : (u8 *)0;
+  if (!from)
+    return 0;
+  for (i32 i = 0; i < count; i++, from += 4, to += 4)
+    put32(to, peek32(from));
+  return 1;
+}
+
+/*
+ * Nodes; src/memory/layout.ts says the same. A tag's lowest 3 bits are the kind, and the low byte of the
+ * second word is how many slots of a Node4 or Node16 are in use.
+ */
+enum { NODE4 = 1, NODE16 = 2, NODE48 = 3, NODE256 = 4 };
+#define TAG_KIND(tag) ((tag)&7)
+#define NODE_COUNTS 4
+#define NODE_DIGITS 8
+#define NODE4_CHILDREN 12
+#define NODE16_CHILDREN 24
+#define NODE48_CHILDREN 264
+#define NODE256_CHILDREN 8
+
+/* The node's bytes if all of them are in the file. */
+static inline u8 *node_bytes(i32 h, i32 node, u32 kind) {
+  u64 size = kind == NODE4 ? 32 : kind == NODE16 ? 88 : kind == NODE48 ? 456 : 1032;
+  return kind >= NODE4 && kind <= NODE256 ? readable(h, node, 0, size) : (u8 *)0;
+}
+
+/* Slots in use of a Node4 or Node16: count first, then what it covers. */
+static inline u32 slots_in_use(u8 *p, u32 most) {
+  u32 used = get32(p + NODE_COUNTS) & 0xff;
+  return used < most ? used : most;
+}
+
+/*
+ * The child of `digit` in a node with tag `tag`, or 0, and at `tagOff` of the scratch the child's own tag.
+ */
+i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
+  u32 kind = TAG_KIND((u32)tag);
+  u8 *p = node_bytes(h, node, kind);
+  u8 *out = scratch(h, tagOff, 4);
+  u32 child = 0;
+  if (!p || !out)
+    return 0;
+  if (kind == NODE256) {
+    child = get32(p + NODE256_CHILDREN + (u32)(digit & 255) * 4);
+  } else if (kind == NODE48) {
+    u32 index = get8(p + NODE_DIGITS + (digit & 255));
+    /* A damaged index leads to a slot of this node all the same. */
+    if (index)
+      child = get32(p + NODE48_CHILDREN + (index - 1) % 48 * 4);
+  } else if (kind == NODE16) {
+    i32 i = bancos_findByte16(h, node, NODE_DIGITS, (i32)slots_in_use(p, 16), digit);
+    if (i >= 0)
+      child = get32(p + NODE16_CHILDREN + i * 4);
+  } else {
+    u32 used = slots_in_use(p, 4);
+    u32 digits = get32(p + NODE_DIGITS);
+    for (u32 i = 0; i < used; i++, digits >>= 8) {
+      if ((digits & 0xff) == (u32)(digit & 255)) {
+        child = get32(p + NODE4_CHILDREN + i * 4);
+        break;
+      }
+    }
+  }
+  if (child) {
+    u8 *c = readable(h, (i32)child, 0, 4);
+    poke32(out, c ? get32(c) : 0);
+  }
+  return (i32)child;
+}
+
+/*
+ * All children of a node in order of their digits, each read once: at `outOff` of the scratch up to 256 cells,
+ * 1,024 bytes further their tags, 2,048 further their digits, a byte each. All children are asked for before
+ * the first tag is read, so their cache misses overlap. Returns how many, or -1 for what is no node.
+ */
+i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
+  u32 kind = TAG_KIND((u32)tag);
+  u8 *p = node_bytes(h, node, kind);
+  u8 *cells = scratch(h, outOff, 2304);
+  if (!p || !cells)
+    return -1;
+  u8 *digits = cells + 2048;
+  i32 count = 0;
+  if (kind == NODE256 || kind == NODE48) {
+    for (u32 digit = 0; digit < 256; digit++) {
+      u32 child;
+      if (kind == NODE256) {
+        child = get32(p + NODE256_CHILDREN + digit * 4);
+      } else {
+        u32 index = get8(p + NODE_DIGITS + digit);
+        child = index ? get32(p + NODE48_CHILDREN + (index - 1) % 48 * 4) : 0;
+      }
+      if (!child)
+        continue;
+      poke32(cells + count * 4, child);
+      poke8(digits + count, (u8)digit);
+      count++;
+    }
+  } else {
+    u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16);
+    u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
+    for (u32 i = 0; i < used; i++) {
+      u32 child = get32(children + i * 4);
+      if (!child)
+        continue;
+      u8 digit = get8(p + NODE_DIGITS + i);
+      /* Insertion into what is sorted already: at most sixteen, and mostly in order. */
+      i32 j = count++;
+      for (; j > 0 && peek8(digits + j - 1) > digit; j--) {
+        poke8(digits + j, peek8(digits + j - 1));
+        poke32(cells + j * 4, peek32(cells + (j - 1) * 4));
+      }
+      poke8(digits + j, digit);
+      poke32(cells + j * 4, child);
+    }
+  }
+  for (i32 i = 0; i < count; i++) {
+    u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
+    if (c)
+      prefetch(c);
+  }
+  for (i32 i = 0; i < count; i++) {
+    u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
+    poke32(cells + 1024 + i * 4, c ? get32(c) : 0);
+  }
+  return count;
+}
+
 /*
  * The checksum. The state is 64 bits; one round folds in a word w:
  *
@@ -719,21 +852,53 @@ i32 bancos_hashFrom(const u8 *p, i32 len, i32 seed) {
   return len < 0 || (!p && len) ? 0 : hash_bytes(p, (u64)len, seed);
 }
 
-/* Where a leaf keeps its key; src/memory/layout.ts says the same. */
+/* src/memory/mix.ts says the same. */
+static inline u32 mix32(u32 state, u32 word) {
+  u32 x = state * 0x9e3779b1u ^ word;
+  x = (x ^ x >> 16) * 0x85ebca6bu;
+  x = (x ^ x >> 13) * 0xc2b2ae35u;
+  return x ^ x >> 16;
+}
+
+/* Leaves; src/memory/layout.ts and src/node/leaf.ts say the same. */
+#define LEAF_CHECKSUM 4
+#define LEAF_MARK_HIGH 12
+#define LEAF_SEQ 16
 #define LEAF_KEY 20
 #define LEAF_KEY_LENGTH(tag) ((tag) >> 15 & 16383)
+#define LEAF_TYPE(tag) ((tag) >> 29)
+#define MARK_SEQ_SHIFT 12
+#define TYPE_FLOAT64 1
+#define NUMBER_OFFSET(digits) ((LEAF_KEY + (digits) + 7) & ~7u)
+#define SECTOR_BYTES 512
+
+/* The leaf's checksum over its bytes from the key up to `end`. */
+static u32 leaf_checksum(const u8 *leaf, u32 cell, u32 tag, u32 salt, u64 end) {
+  u32 seed = mix32(mix32(salt, cell), LEAF_TYPE(tag) << 16 | LEAF_KEY_LENGTH(tag));
+  u32 sum = (u32)hash_bytes(leaf + LEAF_KEY, end - LEAF_KEY, (i32)seed);
+  return mix32(mix32(sum, peek32(leaf + LEAF_SEQ)), peek32(leaf + LEAF_MARK_HIGH) >> MARK_SEQ_SHIFT);
+}
+
+/* Is the checksum of a leaf that lies in one piece the one it carries? `end` is where its checksum ends. */
+i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
+  u8 *leaf = end < LEAF_KEY ? (u8 *)0 : readable(h, cell, 0, (u64)end);
+  return leaf && leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
+}
 
 /*
- * Copies the tags and keys of `n` leaves, whose cells the caller put at `listOff` of the scratch, back to
- * back to `outOff`; tags go behind the cells, at listOff + (n + i) * 4. All leaves are asked for before the
- * first is read, so their cache misses overlap. A leaf out of bounds gives tag 0 and no bytes.
+ * Reads a batch of `n` leaves, whose cells the caller put at `listOff` of the scratch. Behind the cells, at
+ * listOff + (n + i) * 4, goes each one's tag; to `outOff` the keys back to back; to `valuesOff` (if it is not
+ * negative) a float64's value, 8 bytes each, its checksum verified if `verify` is set. All leaves are asked
+ * for before the first is read, so their cache misses overlap. A leaf out of bounds or with a wrong checksum
+ * gives tag 0 and no bytes. Returns how many keys fitted into `outSize` bytes.
  */
-i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize) {
+i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 valuesOff, i32 salt, i32 verify) {
   if (n <= 0 || outSize < 0)
     return 0;
   u8 *list = scratch(h, listOff, (u64)n * 8);
   u8 *out = scratch(h, outOff, (u64)outSize);
-  if (!list || !out)
+  u8 *values = valuesOff < 0 ? (u8 *)0 : scratch(h, valuesOff, (u64)n * 8);
+  if (!list || !out || (valuesOff >= 0 && !values))
     return 0;
   u8 *tags = list + (u64)n * 4;
   for (i32 i = 0; i < n; i++) {
@@ -743,14 +908,25 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize) {
   }
   u64 room = (u64)outSize;
   for (i32 i = 0; i < n; i++) {
-    i32 cell = (i32)peek32(list + (u64)i * 4);
-    u8 *leaf = readable(h, cell, 0, LEAF_KEY);
+    u32 cell = peek32(list + (u64)i * 4);
+    u8 *leaf = readable(h, (i32)cell, 0, LEAF_KEY);
     u32 tag = leaf ? get32(leaf) : 0;
     u64 len = LEAF_KEY_LENGTH(tag);
-    if (leaf && !readable(h, cell, LEAF_KEY, len)) {
+    if (leaf && !readable(h, (i32)cell, LEAF_KEY, len))
       tag = 0;
-      len = 0;
+    if (values && LEAF_TYPE(tag) == TYPE_FLOAT64) {
+      u32 at = NUMBER_OFFSET((u32)len);
+      u8 *value = readable(h, (i32)cell, (i32)at, 8);
+      u64 in_place = ((cell << 3) & (SECTOR_BYTES - 1)) + at + 8 <= SECTOR_BYTES;
+      if (!value ||
+          (verify && leaf_checksum(leaf, cell, tag, (u32)salt, in_place ? LEAF_KEY + len : at + 8) !=
+                         peek32(leaf + LEAF_CHECKSUM)))
+        tag = 0;
+      else
+        poke64(values + (u64)i * 8, get64(value));
     }
+    if (!tag)
+      len = 0;
     if (len > room)
       return i;
     if (len)

@@ -74,6 +74,7 @@ struct Options {
   bool highestDeadIsAbsent = false;  // rebuild: SUP is absent whatever W
   bool supIgnored = false;           // rebuild: superseded leaves are dropped, next highest decides
   bool rebuildFrees = false;         // rebuild frees absent deciders in place
+  bool rebuildLeavesFree = false;    // rebuild leaves the marks of cells it does not believe
   bool rebuildStoresW = false;       // rebuild raises W before its msync has ended, as the page can be read
   bool rebuildKeepsCounters = false; // S = 1, done = W = 0 after a rebuild
   bool rebuildLowSeq = false;        // Q = 1 after a rebuild
@@ -293,8 +294,12 @@ Rebuilt rebuild(const Image &image) {
   r.highestM = image.w;
   for (int c = 0; c < opt.cells; c++) {
     Leaf &leaf = r.image.leaf[c];
-    if (!believed(leaf))
+    if (!believed(leaf)) {
+      // Whole but for its tag: the tag of the cell's next life, torn from the rest, would bring it back.
+      if (opt.markCheck && !opt.rebuildLeavesFree)
+        leaf.mark = VOID;
       continue;
+    }
     if (leaf.seq > r.highestSeq)
       r.highestSeq = leaf.seq;
     if (leaf.mark != NONE && leaf.mark != VOID && leaf.m > r.highestM)
@@ -1153,6 +1158,7 @@ const Flag flags[] = {
     {"dead-is-absent", &Options::highestDeadIsAbsent},
     {"sup-ignored", &Options::supIgnored},
     {"rebuild-frees", &Options::rebuildFrees},
+    {"rebuild-leaves-free", &Options::rebuildLeavesFree},
     {"rebuild-stores-w", &Options::rebuildStoresW},
     {"rebuild-keeps-counters", &Options::rebuildKeepsCounters},
     {"rebuild-low-seq", &Options::rebuildLowSeq},

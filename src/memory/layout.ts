@@ -264,22 +264,24 @@ export const SLOT_EPOCH = 64;
 export const SLOT_SYNC_TICKET = 72;
 // The intent: what a recoverer needs to undo or redo the write under way.
 export const INTENT_STATE = 128;
-export const INTENT_LOCK0 = 132;
-export const INTENT_LOCK1 = 136;
+export const INTENT_LOCK0 = 136;
+export const INTENT_LOCK1 = 140;
 /** Cell, byte offset with width, and new value of the committing store. */
-export const INTENT_CELL = 140;
-export const INTENT_FIELD = 144;
-export const INTENT_VALUE = 148;
-export const INTENT_NEW0 = 152;
-export const INTENT_NEW1 = 156;
-export const INTENT_OLD_LEAF = 160;
-export const INTENT_OLD_NODE = 164;
+export const INTENT_CELL = 144;
+export const INTENT_FIELD = 148;
+export const INTENT_VALUE = 152;
+export const INTENT_NEW0 = 156;
+export const INTENT_NEW1 = 160;
+export const INTENT_OLD_LEAF = 164;
+export const INTENT_OLD_NODE = 168;
 /** What the old leaf is marked as: INTENT_MARK_* */
-export const INTENT_MARK = 168;
+export const INTENT_MARK = 172;
 /** Tails of the two limbos when the intent was made. */
-export const INTENT_LIMBO = 172;
-export const INTENT_WAITING = 176;
+export const INTENT_LIMBO = 176;
+export const INTENT_WAITING = 180;
 export const INTENT_KEY_COUNT = 184;
+/** The redo record is written as one run of words, from INTENT_CELL. */
+export const INTENT_RECORD_WORDS = (INTENT_KEY_COUNT + 8 - INTENT_CELL) / 4;
 /** Kept by the slot for ever; the sum over all slots is the number of keys. */
 export const SLOT_KEY_COUNT = 192;
 /** Cells that are PRIVATE, or may be: new leaf, new node. */

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { BancosError } from "../errors.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -88,10 +88,14 @@ export const DECLARATIONS = {
   bancos_copyWithin: f(["i32", "i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_load16Bytes: f(["i32", "i32", "i32", "i32"], "i32"),
   bancos_loadWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
+  bancos_storeWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
+  bancos_childOf: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
+  bancos_listChildren: f(["i32", "i32", "i32", "i32"], "i32"),
+  bancos_leafIsSound: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hash: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hashScratch: f(["i32", "i32", "i32", "i32"], "i32"),
   bancos_hashFrom: f(["ptr", "i32", "i32"], "i32"),
-  bancos_gather: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
+  bancos_gather: f(["i32", "i32", "i32", "i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_bindScratch: f(["i32", "ptr", "f64"], "i32"),
 
   bancos_open: f(["ptr", "i32", "i32"], "i32"),

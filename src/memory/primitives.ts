@@ -265,13 +265,48 @@ export const hash: (h: number, cell: number, off: number, len: number, seed: num
 export const hashScratch: (h: number, scratchOff: number, len: number, seed: number) => number =
   symbols.bancos_hashScratch;
 
+/** Stores `count` 32-bit words from the scratch (release, lowest address first); 1, or 0 where out of range. */
+export const storeWords: (h: number, cell: number, off: number, scratchOff: number, count: number) => number =
+  symbols.bancos_storeWords;
+
+// ---- Nodes and leaves: what a word at a time would make slow ----
+
 /**
- * For each of the `n` leaf cells at `listOff` of the scratch: its key is appended at `outOff`, its tag stored at
- * `listOff + (n + i) * 4` (the list is `2 * n` words). A leaf out of bounds gives tag 0 and no bytes.
- * Returns how many leaves fitted into `outSize` bytes; 0 if the scratch is too small for what was asked.
+ * The child of `digit` in a node with tag `tag`, or 0; at `tagOff` of the scratch the child's own tag (0 if it lies
+ * beyond the file). One call for three or four dependent loads.
  */
-export const gather: (h: number, listOff: number, n: number, outOff: number, outSize: number) => number =
-  symbols.bancos_gather;
+export const childOf: (h: number, node: number, tag: number, digit: number, tagOff: number) => number =
+  symbols.bancos_childOf;
+
+/**
+ * All children of a node in order of their digits, each read once. At `outOff` of the scratch their cells (256 words),
+ * 1,024 bytes further their tags, 2,048 bytes further their digits (a byte each). Returns how many; -1: not a node.
+ */
+export const listChildren: (h: number, node: number, tag: number, outOff: number) => number =
+  symbols.bancos_listChildren;
+
+/**
+ * Whether the checksum that a leaf carries is that of its bytes from the key up to `end`; for a leaf in one piece.
+ */
+export const leafIsSound: (h: number, leaf: number, tag: number, salt: number, end: number) => number =
+  symbols.bancos_leafIsSound;
+
+/**
+ * Reads a batch of `n` leaves, whose cells are at `listOff` of the scratch: their tags go to `listOff + (n + i) * 4`,
+ * their keys back to back to `outOff`, and, if `valuesOff` is not negative, the values of float64 leaves to
+ * `valuesOff + i * 8`, their checksums verified if `verify` is 1. A leaf that is damaged has tag 0 and no bytes.
+ * Returns how many keys fitted into `outSize` bytes.
+ */
+export const gather: (
+  h: number,
+  listOff: number,
+  n: number,
+  outOff: number,
+  outSize: number,
+  valuesOff: number,
+  salt: number,
+  verify: number,
+) => number = symbols.bancos_gather;
 
 // ---- Buffers of JavaScript. Checked here, since C cannot see how long they are ----
 

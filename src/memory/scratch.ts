@@ -2,18 +2,29 @@
  * How a participant's scratch buffer is divided. Keys and values cross between JavaScript and the file through it, so
  * that no buffer ever lies over the mapping.
  */
+import { LEAF_KEY } from "./layout.ts";
 
-/** Digits of the key of the operation under way, and its terminator. Offset 0: comparisons rely on it. */
-export const SCRATCH_KEY = 0;
-/** Words of a node being looked at. */
-export const SCRATCH_SNAPSHOT = 8256;
+/** A leaf in the making: what is at offset n here will be at offset n of the leaf. The key is encoded in its place. */
+export const SCRATCH_LEAF = 0;
+/** Digits of the key of the operation under way, and its terminator. */
+export const SCRATCH_KEY = SCRATCH_LEAF + LEAF_KEY;
+/** The tag of the child that was found last. */
+export const SCRATCH_TAG = 8256;
+/** Words on their way into a record of the file. */
+export const SCRATCH_RECORD = 8264;
+/** Children of a node: 256 cells, 256 tags, 256 digits. */
+export const SCRATCH_CHILDREN = 8448;
 /** The value being written or read, if it is not too large. */
-export const SCRATCH_VALUE = 9344;
+export const SCRATCH_VALUE = 10752;
 export const SCRATCH_VALUE_BYTES = 65536;
 /** Leaves of a batch of an iteration: their cells, then their tags. */
 export const SCRATCH_LEAVES = SCRATCH_VALUE + SCRATCH_VALUE_BYTES;
 export const MOST_LEAVES = 1024;
-/** Keys of a batch, one after the other. */
-export const SCRATCH_KEYS = SCRATCH_LEAVES + MOST_LEAVES * 8;
+/** Their values, where those are float64. */
+export const SCRATCH_NUMBERS = SCRATCH_LEAVES + MOST_LEAVES * 8;
+/** Their keys, one after the other. */
+export const SCRATCH_KEYS = SCRATCH_NUMBERS + MOST_LEAVES * 8;
 export const SCRATCH_BYTES = 1 << 18;
 export const SCRATCH_KEYS_BYTES = SCRATCH_BYTES - SCRATCH_KEYS;
+
+if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0) throw new Error("scratch: alignment");

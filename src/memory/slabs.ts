@@ -279,6 +279,8 @@ export function freeRun(region: Region, first: number, owner: number): void {
   store32(h, first * SLAB_UNITS, TAG, FREE);
   let last = first;
   for (let i = 1; i < count; i++) last = nextInRun(last);
+  // It may end in blocks that another has added since we last looked.
+  if (last >= region.capacity) region.refresh();
   for (let left = count - 1; left >= 1; left--) {
     if (last < region.capacity && entryKind(load32(h, entryCell(last), ENTRY_WORD)) === SLAB_RUN_NEXT) {
       store32(h, entryCell(last), ENTRY_WORD, entryWord(SLAB_CLAIMED, 0, owner));

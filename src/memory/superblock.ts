@@ -60,10 +60,14 @@ function checksum(page: Buffer): number {
   return sum;
 }
 
-/** Reads and checks the superblock of an open file of `size` bytes. Throws NOT_A_STORE, VERSION, CORRUPT. */
-export function readSuperblock(fd: number, path: string, size: number): Superblock {
+/**
+ * Reads and checks the superblock of an open file. `sizeOf` gives the file's length; it is asked after the superblock
+ * was read, since others may let the file grow meanwhile. Throws NOT_A_STORE, VERSION, CORRUPT.
+ */
+export function readSuperblock(fd: number, path: string, sizeOf: () => number): Superblock {
   const page = Buffer.alloc(SB_END);
   const read = readSync(fd, page, 0, SB_END, 0);
+  const size = sizeOf();
   if (read < MAGIC.length || MAGIC.some((byte, i) => page[SB_MAGIC + i] !== byte)) {
     throw new BancosError("NOT_A_STORE", `${path} is not a bancos file; it is left as it is`);
   }

@@ -1,4 +1,5 @@
 /** Leaves: one key and its value. Immutable once published, but for tag, mark, and the value of a float64 leaf. */
+import { LARGEST_CELL } from "../memory/classes.ts";
 import {
   AUX_SHIFT,
   KEY_LENGTH_MASK,
@@ -21,7 +22,8 @@ import {
   TYPE_SHIFT,
 } from "../memory/layout.ts";
 import { mix32 } from "../memory/mix.ts";
-import { compareBytes, load32, load64, store32, storePair } from "../memory/primitives.ts";
+import { compareBytes, leafIsSound, load32, load64, storePair, storeWords } from "../memory/primitives.ts";
+import { SCRATCH_KEY, SCRATCH_RECORD } from "../memory/scratch.ts";
 import { hashBytes } from "./bytes.ts";
 
 /** Types of values; the number is in the file. */
@@ -54,21 +56,21 @@ export function leafBytes(digits: number, type: number, valueLength: number): nu
 // ---- key -----------------------------------------------------------------------------------------------------------
 
 /**
- * Compares the leaf's key with the `length` digits at the start of the scratch buffer (terminators not counted).
+ * Compares the leaf's key with the `length` digits of the key in the scratch buffer (terminators not counted).
  * Returns -1 when they are the same key, otherwise the index of the first digit in which they differ, where the
  * terminator of the shorter one counts as a digit.
  */
 export function firstDifference(h: number, leaf: number, tag: number, length: number): number {
   const digits = keyLengthOf(tag);
   const common = Math.min(digits, length);
-  const at = compareBytes(h, leaf, LEAF_KEY, 0, common);
+  const at = compareBytes(h, leaf, LEAF_KEY, SCRATCH_KEY, common);
   if (at >= 0) return at;
   return digits === length ? -1 : common;
 }
 
 /** Is it the key in the scratch buffer? */
 export function hasKey(h: number, leaf: number, tag: number, length: number): boolean {
-  return keyLengthOf(tag) === length && compareBytes(h, leaf, LEAF_KEY, 0, length) < 0;
+  return keyLengthOf(tag) === length && compareBytes(h, leaf, LEAF_KEY, SCRATCH_KEY, length) < 0;
 }
 
 // ---- sequence number and checksum --------------------------------------------------------------------------------------
@@ -89,13 +91,35 @@ export function contentHash(
   bytes: number,
 ): number {
   const seed = mix32(mix32(salt, leaf), (type << 16) | digits);
-  const end = changesInPlace(leaf, digits, type) ? LEAF_KEY + digits : bytes;
+  const end = checksumEnd(leaf, digits, type, bytes);
   return hashBytes(h, leaf, LEAF_KEY, end - LEAF_KEY, seed);
 }
 
 /** The checksum of a leaf from its content hash: all that is left to do under a lock. */
 export function finishChecksum(contents: number, seqLow: number, seqHigh: number): number {
   return mix32(mix32(contents, seqLow), seqHigh);
+}
+
+/** Where the bytes end that a leaf's checksum covers. */
+function checksumEnd(leaf: number, digits: number, type: number, bytes: number): number {
+  return changesInPlace(leaf, digits, type) ? LEAF_KEY + digits : bytes;
+}
+
+/** Is the checksum that a leaf of `bytes` bytes carries the right one? */
+export function isSound(
+  h: number,
+  salt: number,
+  leaf: number,
+  tag: number,
+  digits: number,
+  type: number,
+  bytes: number,
+): boolean {
+  if (bytes <= LARGEST_CELL)
+    return leafIsSound(h, leaf, tag, salt, checksumEnd(leaf, digits, type, bytes)) === 1;
+  const contents = contentHash(h, salt, leaf, digits, type, bytes);
+  const seqHigh = load32(h, leaf, LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT;
+  return finishChecksum(contents, load32(h, leaf, LEAF_SEQ), seqHigh) === load32(h, leaf, LEAF_CHECKSUM);
 }
 
 /**
@@ -107,20 +131,28 @@ const maskLow = (checksum: number): number => mix32(checksum, 0x6d61726b);
 const MASKED_HIGH = MARK_KIND_MASK | MARK_M_HIGH_MASK;
 const maskHigh = (checksum: number): number => mix32(checksum, 0x6b72616d) & MASKED_HIGH;
 
-/** Finishes a private leaf: sequence number, checksum, mark NONE. */
-export function finishLeaf(h: number, leaf: number, contents: number, seq: number, hasOld: boolean): void {
+/**
+ * Finishes a private leaf: checksum, mark NONE, sequence number, which lie beside each other. `words` is the scratch
+ * buffer as words.
+ */
+export function finishLeaf(
+  h: number,
+  words: Int32Array,
+  leaf: number,
+  contents: number,
+  seq: number,
+  hasOld: boolean,
+): void {
   const seqLow = seq | 0;
   const seqHigh = (seq / 2 ** 32) | 0;
   const checksum = finishChecksum(contents, seqLow, seqHigh);
-  store32(h, leaf, LEAF_CHECKSUM, checksum);
-  store32(h, leaf, LEAF_SEQ, seqLow);
-  storePair(
-    h,
-    leaf,
-    LEAF_MARK,
-    maskLow(checksum),
-    (MARK_NONE ^ maskHigh(checksum)) | (hasOld ? MARK_HAS_OLD : 0) | (seqHigh << MARK_SEQ_SHIFT),
-  );
+  const at = SCRATCH_RECORD >>> 2;
+  words[at] = checksum;
+  words[at + 1] = maskLow(checksum);
+  words[at + 2] =
+    (MARK_NONE ^ maskHigh(checksum)) | (hasOld ? MARK_HAS_OLD : 0) | (seqHigh << MARK_SEQ_SHIFT);
+  words[at + 3] = seqLow;
+  storeWords(h, leaf, LEAF_CHECKSUM, SCRATCH_RECORD, 4);
 }
 
 // ---- marks -----------------------------------------------------------------------------------------------------------
@@ -167,3 +199,6 @@ export function markRemoved(h: number, leaf: number, deleted: number): boolean {
   else setMark(h, leaf, deleted, load64(h, SB, SB_S));
   return isVoid;
 }
+
+if (LEAF_MARK !== LEAF_CHECKSUM + 4 || LEAF_SEQ !== LEAF_CHECKSUM + 12)
+  throw new Error("layout: order of a leaf's words");

@@ -12,7 +12,6 @@ import {
   N16_CHILDREN,
   N16_DIGITS,
   N48_BYTES,
-  N48_CHILDREN,
   N48_INDEX,
   N256_BYTES,
   N256_CHILDREN,
@@ -22,7 +21,8 @@ import {
   NODE256,
   USED_MASK,
 } from "../memory/layout.ts";
-import { fillWord, load32, loadWords, store32 } from "../memory/primitives.ts";
+import { fillWord, listChildren, load32, store32 } from "../memory/primitives.ts";
+import { SCRATCH_CHILDREN } from "../memory/scratch.ts";
 import { CAPACITY4, place4, slotOf4 } from "./node4.ts";
 import { CAPACITY16, place16, slotOf16 } from "./node16.ts";
 import { CAPACITY48, place48, slotOf48 } from "./node48.ts";
@@ -99,69 +99,28 @@ export function clearNode(h: number, kind: number, node: number): void {
 }
 
 /**
- * The children of a node at one moment, in order of their digits. One of these serves one participant again and
+ * The children of a node, each read once, in order of their digits. One of these serves one participant again and
  * again; `read` fills it. A child that comes or goes meanwhile may be in it or not; one that was there throughout is.
  */
 export class Snapshot {
-  readonly digits = new Uint8Array(256);
-  readonly children = new Int32Array(256);
+  /** Views of the scratch buffer: the next `read` overwrites them. */
+  readonly children: Int32Array;
+  readonly tags: Int32Array;
+  readonly digits: Uint8Array;
   count = 0;
-  private readonly bytes: Uint8Array;
-  private readonly words: Int32Array;
-  private readonly at: number;
 
-  /** `scratch` from byte `at` on (a multiple of 4) holds 1,032 bytes for it. */
-  constructor(scratch: Buffer, at: number) {
-    this.at = at;
-    this.bytes = new Uint8Array(scratch.buffer, scratch.byteOffset + at, N256_BYTES);
-    this.words = new Int32Array(scratch.buffer, scratch.byteOffset + at, N256_BYTES / 4);
+  constructor(scratch: Buffer) {
+    const at = scratch.byteOffset + SCRATCH_CHILDREN;
+    this.children = new Int32Array(scratch.buffer, at, 256);
+    this.tags = new Int32Array(scratch.buffer, at + 1024, 256);
+    this.digits = new Uint8Array(scratch.buffer, at + 2048, 256);
   }
 
-  /** Reads all live children of `node`, whose tag is `tag`. */
+  /** Reads all live children of `node`, whose tag is `tag`, and their tags. */
   read(h: number, node: number, tag: number): void {
-    const kind = tag & KIND_MASK;
-    const words = this.words;
-    if (kind < NODE4 || kind > NODE256 || loadWords(h, node, 0, this.at, NODE_BYTES[kind]! >>> 2) === 0) {
-      throw corrupt("a node reaches beyond the end of the file", node);
-    }
-    const { digits, children } = this;
-    let count = 0;
-    if (kind === NODE256) {
-      for (let digit = 0; digit < 256; digit++) {
-        const child = words[N256_CHILDREN / 4 + digit]!;
-        if (child === 0) continue;
-        digits[count] = digit;
-        children[count++] = child;
-      }
-    } else if (kind === NODE48) {
-      const bytes = this.bytes;
-      for (let digit = 0; digit < 256; digit++) {
-        const index = bytes[N48_INDEX + digit]!;
-        if (index === 0) continue;
-        const child = words[N48_CHILDREN / 4 + ((index - 1) % CAPACITY48)]!;
-        if (child === 0) continue;
-        digits[count] = digit;
-        children[count++] = child;
-      }
-    } else {
-      const used = Math.min(words[COUNTS / 4]! & USED_MASK, NODE_CAPACITY[kind]!);
-      const first = kind === NODE4 ? N4_CHILDREN / 4 : N16_CHILDREN / 4;
-      const bytes = this.bytes;
-      for (let i = 0; i < used; i++) {
-        const child = words[first + i]!;
-        if (child === 0) continue;
-        const digit = bytes[N4_DIGITS + i]!;
-        // Insertion into what is sorted already: at most sixteen, and mostly in order.
-        let j = count++;
-        while (j > 0 && digits[j - 1]! > digit) {
-          digits[j] = digits[j - 1]!;
-          children[j] = children[j - 1]!;
-          j--;
-        }
-        digits[j] = digit;
-        children[j] = child;
-      }
-    }
+    const count = listChildren(h, node, tag, SCRATCH_CHILDREN);
+    if (count < 0)
+      throw corrupt("a pointer leads to a cell that is no node, or reaches beyond the file", node);
     this.count = count;
   }
 }

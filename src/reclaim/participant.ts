@@ -6,7 +6,7 @@ import { Heap } from "../memory/heap.ts";
 import { SLOT_KEY_COUNT, SLOT_LIMBO, SLOT_WAITING, slotCell } from "../memory/layout.ts";
 import { load64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { SCRATCH_SNAPSHOT } from "../memory/scratch.ts";
+import { SCRATCH_BYTES, SCRATCH_KEY } from "../memory/scratch.ts";
 import { Snapshot } from "../node/node.ts";
 import { Limbo } from "./limbo.ts";
 
@@ -30,6 +30,10 @@ export class Participant {
   /** Groups entered and not yet left (`reader`, `writer`, an operation): the epoch is held while it is above 0. */
   entered = 0;
 
+  /** The scratch buffer, whole; as words and as doubles; and from the key on. See memory/scratch.ts. */
+  readonly scratch: Buffer;
+  readonly words: Int32Array;
+  readonly doubles: Float64Array;
   /** Digits of the key of the operation under way, ended by the terminator 0, and how many there are without it. */
   readonly key: Buffer;
   keyLength = 0;
@@ -37,7 +41,8 @@ export class Participant {
   // The place that the last descent found.
   /** Nodes from the root down. */
   readonly path = new Int32Array(MOST_NODES);
-  readonly pathDepth = new Int32Array(MOST_NODES);
+  /** Their tags as they were met: kind and depth never change. */
+  readonly pathTag = new Int32Array(MOST_NODES);
   pathLength = 0;
   /** The leaf that the descent ended at, or 0; its tag. */
   leaf = 0;
@@ -61,8 +66,11 @@ export class Participant {
   /** INTENT_MARK_NONE, _REPLACED, _REMOVED */
   oldLeafMark = 0;
   oldNode = 0;
+  /** Nodes that are locked, 0: none; and their tags without the lock. */
   lock0 = 0;
   lock1 = 0;
+  lockTag0 = 0;
+  lockTag1 = 0;
   /** Node, byte offset (with FIELD_BYTE for an 8-bit store) and value of the committing store. */
   commitNode = 0;
   commitField = 0;
@@ -100,8 +108,12 @@ export class Participant {
     this.heap = new Heap(region, slot);
     this.limbo = new Limbo(this.heap, slot, SLOT_LIMBO);
     this.waiting = new Limbo(this.heap, slot, SLOT_WAITING);
-    this.key = region.scratch;
-    this.snapshot = new Snapshot(region.scratch, SCRATCH_SNAPSHOT);
+    const { buffer, byteOffset } = region.scratch;
+    this.scratch = region.scratch;
+    this.words = new Int32Array(buffer, byteOffset, SCRATCH_BYTES / 4);
+    this.doubles = new Float64Array(buffer, byteOffset, SCRATCH_BYTES / 8);
+    this.key = region.scratch.subarray(SCRATCH_KEY);
+    this.snapshot = new Snapshot(region.scratch);
     this.keyCount = load64(this.h, this.me, SLOT_KEY_COUNT);
     this.onLongWait = onLongWait;
     this.waitAtGate = waitAtGate;

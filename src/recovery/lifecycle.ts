@@ -141,8 +141,8 @@ export function join(
     else found = same.boot ? "unclean" : "rebooted";
     if (forceRebuild || found === "copied" || found === "rebooted") rebuilt = rebuild(region);
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
-    // Every leaf that is in the file counts as promised.
-    exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q));
+    // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
+    exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q) - 1);
   } else if (forceRebuild) {
     throw new BancosError(
       "INVALID_OPERATION",

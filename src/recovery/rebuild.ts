@@ -23,15 +23,11 @@ import {
   isTableSlab,
   KIND_MASK,
   LEAF,
-  LEAF_CHECKSUM,
   LEAF_KEY,
-  LEAF_MARK_HIGH,
-  LEAF_SEQ,
   LIVE,
   lengthOffset,
   MARK_DELETED,
   MARK_NONE,
-  MARK_SEQ_SHIFT,
   MARK_SUPERSEDED,
   MARK_VOID,
   NODE4,
@@ -87,10 +83,9 @@ import {
 } from "../memory/slabs.ts";
 import { readToScratch } from "../node/bytes.ts";
 import {
-  contentHash,
-  finishChecksum,
   firstDifference,
   isNumber,
+  isSound,
   keyLengthOf,
   leafBytes,
   markedAt,
@@ -102,7 +97,7 @@ import {
 import { countsOf, fillCopy, kindFor, liveOf, NODE_CAPACITY, place, slotOf, usedOf } from "../node/node.ts";
 import { Participant } from "../reclaim/participant.ts";
 import { slotIncarnation, slotWord } from "../reclaim/registry.ts";
-import { anyLeaf, descend, digitOf } from "../rowex/place.ts";
+import { anyLeaf, depthOnPath, descend, digitOf } from "../rowex/place.ts";
 import type { RebuildReport } from "./lifecycle.ts";
 
 /**
@@ -146,10 +141,7 @@ export function isValidLeaf(region: Region, cell: number, room: number, mostMark
     length = load32(h, cell, lengthOffset(digits));
     if (length < 0 || leafBytes(digits, type, length) > room) return false;
   }
-  const contents = contentHash(h, region.salt, cell, digits, type, leafBytes(digits, type, length));
-  const seqHigh = load32(h, cell, LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT;
-  if (finishChecksum(contents, load32(h, cell, LEAF_SEQ), seqHigh) !== load32(h, cell, LEAF_CHECKSUM))
-    return false;
+  if (!isSound(h, region.salt, cell, tag, digits, type, leafBytes(digits, type, length))) return false;
   const m = markedAt(h, cell);
   const mark = markKind(h, cell);
   return mark === MARK_NONE || mark === MARK_VOID ? m === 0 : m <= mostMarked;
@@ -310,7 +302,7 @@ function placeLeaf(p: Participant, leaf: number, tag: number): number {
   descend(p);
   const last = p.pathLength - 1;
   const node = p.path[last]!;
-  const depth = p.pathDepth[last]!;
+  const depth = depthOnPath(p, last);
   let witness = p.leaf;
   if (witness === 0 && last > 0) witness = anyLeaf(p, node, load32(h, node, TAG));
   let d = 0;
@@ -330,7 +322,7 @@ function placeLeaf(p: Participant, leaf: number, tag: number): number {
 function addToNode(p: Participant, index: number, leaf: number): void {
   const h = p.h;
   const node = p.path[index]!;
-  const depth = p.pathDepth[index]!;
+  const depth = depthOnPath(p, index);
   const digit = p.key[depth]!;
   const tag = load32(h, node, TAG);
   const kind = tag & KIND_MASK;
@@ -352,7 +344,7 @@ function addToNode(p: Participant, index: number, leaf: number): void {
 function splitAbove(p: Participant, d: number, leaf: number, otherDigit: number): void {
   const h = p.h;
   let i = p.pathLength - 1;
-  while (p.pathDepth[i]! >= d) i--;
+  while (depthOnPath(p, i) >= d) i--;
   const child = i === p.pathLength - 1 ? p.leaf : p.path[i + 1]!;
   const node = newNode(p, NODE4, d);
   place(h, NODE4, node, 0, otherDigit, child);
@@ -364,7 +356,7 @@ function splitAbove(p: Participant, d: number, leaf: number, otherDigit: number)
 function replaceChild(p: Participant, index: number, child: number): void {
   const node = p.path[index]!;
   const kind = load32(p.h, node, TAG) & KIND_MASK;
-  store32(p.h, node, slotOf(p.h, kind, node, p.key[p.pathDepth[index]!]!), child);
+  store32(p.h, node, slotOf(p.h, kind, node, p.key[depthOnPath(p, index)]!), child);
 }
 
 function newNode(p: Participant, kind: number, depth: number): number {

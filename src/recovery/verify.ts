@@ -225,7 +225,7 @@ class Look {
 
   private walkTree(): void {
     const { h, p } = this;
-    const buf = p.key;
+    const buf = p.scratch;
     const stack: Frame[] = [];
     let previous = Buffer.alloc(0);
     const rootTag = load32(h, p.root, TAG);

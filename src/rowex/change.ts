@@ -16,7 +16,6 @@ import {
   INTENT_KEY_COUNT,
   INTENT_LIMBO,
   INTENT_LOCK0,
-  INTENT_LOCK1,
   INTENT_MARK,
   INTENT_MARK_REMOVED,
   INTENT_MARK_REPLACED,
@@ -26,6 +25,7 @@ import {
   INTENT_OLD_LEAF,
   INTENT_OLD_NODE,
   INTENT_PUBLISHED,
+  INTENT_RECORD_WORDS,
   INTENT_STATE,
   INTENT_VALUE,
   INTENT_WAITING,
@@ -50,11 +50,37 @@ import {
   STATE_MASK,
   TAG,
 } from "../memory/layout.ts";
-import { exchange32, fetchAdd64, load32, load64, store8, store32, store64 } from "../memory/primitives.ts";
+import {
+  exchange32,
+  fetchAdd64,
+  load32,
+  load64,
+  store8,
+  store32,
+  store64,
+  storePair,
+  storeWords,
+} from "../memory/primitives.ts";
+import { SCRATCH_RECORD } from "../memory/scratch.ts";
 import { publishRun } from "../memory/slabs.ts";
 import { finishLeaf, hasOld, markRemoved, markReplaced, sequenceOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { lock, unlock } from "./lock.ts";
+import { lock } from "./lock.ts";
+
+// Places of the redo record's words in the scratch buffer.
+const RECORD = SCRATCH_RECORD / 4;
+const place = (field: number): number => (field - INTENT_CELL) / 4;
+const CELL = place(INTENT_CELL);
+const FIELD = place(INTENT_FIELD);
+const VALUE = place(INTENT_VALUE);
+const NEW0 = place(INTENT_NEW0);
+const NEW1 = place(INTENT_NEW1);
+const OLD_LEAF = place(INTENT_OLD_LEAF);
+const OLD_NODE = place(INTENT_OLD_NODE);
+const MARK = place(INTENT_MARK);
+const LIMBO_AT = place(INTENT_LIMBO);
+const WAITING_AT = place(INTENT_WAITING);
+const KEY_COUNT = place(INTENT_KEY_COUNT);
 
 // ---- step 4: what needs no lock ------------------------------------------------------------------------------------
 
@@ -110,19 +136,20 @@ export function reserveLimbo(p: Participant): void {
 export function announceAndLock(p: Participant, first: number, second: number): boolean {
   const h = p.h;
   const me = p.me;
-  store32(h, me, INTENT_LOCK0, first);
-  store32(h, me, INTENT_LOCK1, second);
+  storePair(h, me, INTENT_LOCK0, first, second);
   p.announced = true;
   store32(h, me, INTENT_STATE, INTENT_ANNOUNCED);
   p.lock0 = 0;
   p.lock1 = 0;
-  if (!lock(p, first)) {
+  p.lockTag0 = lock(p, first);
+  if (p.lockTag0 === 0) {
     clearIntent(p);
     return false;
   }
   p.lock0 = first;
   if (second !== 0) {
-    if (!lock(p, second)) {
+    p.lockTag1 = lock(p, second);
+    if (p.lockTag1 === 0) {
       giveUp(p);
       return false;
     }
@@ -139,11 +166,16 @@ export function announceAndLock(p: Participant, first: number, second: number): 
 
 /** A failed check: unlocks and withdraws the intent. */
 export function giveUp(p: Participant): void {
-  if (p.lock1 !== 0) unlock(p, p.lock1);
-  if (p.lock0 !== 0) unlock(p, p.lock0);
+  if (p.lock1 !== 0) store32(p.h, p.lock1, TAG, p.lockTag1);
+  unlockParent(p);
+  clearIntent(p);
+}
+
+/** Step 17. Nothing is stored to the node after this. */
+export function unlockParent(p: Participant): void {
+  if (p.lock0 !== 0) store32(p.h, p.lock0, TAG, p.lockTag0);
   p.lock0 = 0;
   p.lock1 = 0;
-  clearIntent(p);
 }
 
 /** Sequentially consistent: the fields may be written again at once. */
@@ -188,19 +220,22 @@ export function commit(p: Participant): void {
     if (p.oldLeafMark === INTENT_MARK_REPLACED) {
       old = hasOld(h, oldLeaf) || sequenceOf(h, oldLeaf) <= load64(h, SB, SB_LAST_START);
     }
-    finishLeaf(h, newLeaf, p.newLeafHash, seq, old);
+    finishLeaf(h, p.words, newLeaf, p.newLeafHash, seq, old);
   }
-  store32(h, me, INTENT_CELL, parent);
-  store32(h, me, INTENT_FIELD, p.commitField);
-  store32(h, me, INTENT_VALUE, p.commitValue);
-  store32(h, me, INTENT_NEW0, newLeaf);
-  store32(h, me, INTENT_NEW1, newNode);
-  store32(h, me, INTENT_OLD_LEAF, oldLeaf);
-  store32(h, me, INTENT_OLD_NODE, oldNode);
-  store32(h, me, INTENT_MARK, p.oldLeafMark);
-  store32(h, me, INTENT_LIMBO, p.limbo.position);
-  store32(h, me, INTENT_WAITING, p.waiting.position);
-  store64(h, me, INTENT_KEY_COUNT, keyCount);
+  const words = p.words;
+  words[RECORD + CELL] = parent;
+  words[RECORD + FIELD] = p.commitField;
+  words[RECORD + VALUE] = p.commitValue;
+  words[RECORD + NEW0] = newLeaf;
+  words[RECORD + NEW1] = newNode;
+  words[RECORD + OLD_LEAF] = oldLeaf;
+  words[RECORD + OLD_NODE] = oldNode;
+  words[RECORD + MARK] = p.oldLeafMark;
+  words[RECORD + LIMBO_AT] = p.limbo.position;
+  words[RECORD + WAITING_AT] = p.waiting.position;
+  words[RECORD + KEY_COUNT] = keyCount | 0;
+  words[RECORD + KEY_COUNT + 1] = Math.floor(keyCount / 2 ** 32);
+  storeWords(h, me, INTENT_CELL, SCRATCH_RECORD, INTENT_RECORD_WORDS);
   store32(h, me, INTENT_STATE, INTENT_CHECKED);
 
   // 9. What is new is LIVE before anybody can reach it.
@@ -228,19 +263,17 @@ export function commit(p: Participant): void {
     // 16. Into limbo, at the positions that the intent names.
     p.retired++;
     if (oldNode !== 0) {
-      retireCell(p, oldNode);
+      store32(h, oldNode, TAG, retiredTag(p, p.lockTag1));
       p.limbo.append(oldNode, epoch);
     }
     if (oldLeaf !== 0) {
-      retireCell(p, oldLeaf);
+      store32(h, oldLeaf, TAG, retiredTag(p, p.leafTag));
       if (isVoid) p.limbo.append(oldLeaf, epoch);
       else p.waiting.append(oldLeaf, epoch);
     }
   }
-  // 17. Nothing is stored to the node after this.
-  unlock(p, p.lock0);
-  p.lock0 = 0;
-  p.lock1 = 0;
+  // 17.
+  unlockParent(p);
   // 18.
   clearIntent(p);
   p.newLeaf = 0;
@@ -250,11 +283,5 @@ export function commit(p: Participant): void {
   p.newLeafHasRun = false;
 }
 
-function retireCell(p: Participant, cell: number): void {
-  store32(
-    p.h,
-    cell,
-    TAG,
-    (load32(p.h, cell, TAG) & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (p.slot << SLOT_SHIFT),
-  );
-}
+const retiredTag = (p: Participant, tag: number): number =>
+  (tag & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (p.slot << SLOT_SHIFT);

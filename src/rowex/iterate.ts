@@ -7,19 +7,22 @@
  * changes its digit, and what is below a node that was replaced meanwhile is below its replacement too.
  */
 import { corrupt } from "../errors.ts";
-import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, NODE256, REACHABLE, TAG } from "../memory/layout.ts";
-import { compareBytes, load32, prefetch } from "../memory/primitives.ts";
+import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, REACHABLE } from "../memory/layout.ts";
+import { compareBytes } from "../memory/primitives.ts";
+import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { anyLeaf, descend, digitOf } from "./place.ts";
+import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 
 /** Cells still to be walked, the next on top. Grows as needed; one per participant is enough. */
 export class Walk {
   private cells = new Int32Array(1024);
+  private tags = new Int32Array(1024);
   /** For each cell the depth of the node it hangs from. */
   private depths = new Int16Array(1024);
   private top = 0;
-  /** Depth of the parent of the cell that was popped last. */
+  /** Tag, and depth of the parent, of the cell that was popped last. */
+  tag = 0;
   parentDepth = 0;
 
   /** Forgets everything. */
@@ -27,24 +30,31 @@ export class Walk {
     this.top = 0;
   }
 
-  push(cell: number, parentDepth: number): void {
-    if (this.top === this.cells.length) {
-      const cells = new Int32Array(this.top * 2);
-      cells.set(this.cells);
-      this.cells = cells;
-      const depths = new Int16Array(this.top * 2);
-      depths.set(this.depths);
-      this.depths = depths;
+  push(cell: number, tag: number, parentDepth: number): void {
+    const top = this.top;
+    if (top === this.cells.length) {
+      this.cells = larger(this.cells, new Int32Array(top * 2));
+      this.tags = larger(this.tags, new Int32Array(top * 2));
+      this.depths = larger(this.depths, new Int16Array(top * 2));
     }
-    this.depths[this.top] = parentDepth;
-    this.cells[this.top++] = cell;
+    this.cells[top] = cell;
+    this.tags[top] = tag;
+    this.depths[top] = parentDepth;
+    this.top = top + 1;
   }
 
   pop(): number {
     if (this.top === 0) return 0;
-    this.parentDepth = this.depths[--this.top]!;
-    return this.cells[this.top]!;
+    const top = --this.top;
+    this.tag = this.tags[top]!;
+    this.parentDepth = this.depths[top]!;
+    return this.cells[top]!;
   }
+}
+
+function larger<A extends Int32Array | Int16Array>(from: A, to: A): A {
+  to.set(from);
+  return to;
 }
 
 /**
@@ -62,13 +72,12 @@ export interface Seek {
 /** Starts a walk over all keys. */
 export function walkAll(p: Participant, walk: Walk, reverse: boolean): void {
   walk.clear();
-  pushChildren(p, walk, p.root, load32(p.h, p.root, TAG), reverse, -1);
+  pushChildren(p, walk, p.root, NODE256 | LIVE, reverse, -1);
 }
 
 /** Starts a walk at a bound: forwards over all keys at or above it, in reverse over those at or below it. */
 export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
   walk.clear();
-  const h = p.h;
   const { length, reverse } = seek;
   if (length === 0) {
     walkAll(p, walk, reverse);
@@ -86,7 +95,7 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
     tag = p.leafTag;
     if (witness === 0 && last > 0) {
       // None found: its children came and went while we looked. Look again.
-      witness = anyLeaf(p, p.path[last]!, load32(h, p.path[last]!, TAG));
+      witness = anyLeaf(p, p.path[last]!, p.pathTag[last]!);
       tag = p.leafTag;
     }
   } while (witness === 0 && last > 0);
@@ -96,16 +105,16 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
   // Bigger subtrees first on the stack: what is beside the path, from the root down, then what is at its end.
   for (let i = 0; i <= last; i++) {
     const node = p.path[i]!;
-    const depth = p.pathDepth[i]!;
+    const depth = depthOnPath(p, i);
     if (depth > d || depth >= length) {
-      pushWhole(p, walk, node, i, d, length, witness, tag, seek);
+      pushWhole(p, walk, node, p.pathTag[i]!, i, d, length, witness, tag, seek);
       return;
     }
-    pushChildren(p, walk, node, load32(h, node, TAG), reverse, p.key[depth]!);
+    pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!);
     // The path ends here: the bound's digit is absent (if d is this depth, everything was said).
     if (depth === d) return;
   }
-  if (p.leaf !== 0) pushWhole(p, walk, p.leaf, last + 1, d, length, witness, tag, seek);
+  if (p.leaf !== 0) pushWhole(p, walk, p.leaf, p.leafTag, last + 1, d, length, witness, tag, seek);
 }
 
 /** Pushes a subtree in which all keys stand to the bound as the witness does. */
@@ -113,6 +122,7 @@ function pushWhole(
   p: Participant,
   walk: Walk,
   cell: number,
+  cellTag: number,
   /** Its place on the path. */
   i: number,
   d: number,
@@ -121,20 +131,20 @@ function pushWhole(
   tag: number,
   seek: Seek,
 ): void {
-  const parentDepth = i === 0 ? -1 : p.pathDepth[i - 1]!;
+  const parentDepth = i === 0 ? -1 : depthOnPath(p, i - 1);
   if (d >= length) {
-    if (seek.inclusive) walk.push(cell, parentDepth);
+    if (seek.inclusive) walk.push(cell, cellTag, parentDepth);
     return;
   }
   const digit = digitOf(p.h, witness, tag, d);
-  if (seek.reverse ? digit < p.key[d]! : digit > p.key[d]!) walk.push(cell, parentDepth);
+  if (seek.reverse ? digit < p.key[d]! : digit > p.key[d]!) walk.push(cell, cellTag, parentDepth);
 }
 
 /** Index of the first of `length` digits in which the leaf's key (with terminator) differs, or `length`. */
 function divergence(p: Participant, leaf: number, tag: number, length: number): number {
   const digits = keyLengthOf(tag);
   const common = Math.min(digits, length);
-  const at = compareBytes(p.h, leaf, LEAF_KEY, 0, common);
+  const at = compareBytes(p.h, leaf, LEAF_KEY, SCRATCH_KEY, common);
   if (at >= 0) return at;
   if (digits >= length) return length;
   // The leaf's terminator against the bound's digit.
@@ -152,17 +162,17 @@ function pushChildren(
 ): void {
   const snapshot = p.snapshot;
   snapshot.read(p.h, node, tag);
-  const { digits, children, count } = snapshot;
+  const { digits, children, tags, count } = snapshot;
   const depth = tag >>> AUX_SHIFT;
   if (reverse) {
     for (let i = 0; i < count; i++) {
       if (digit >= 0 && digits[i]! >= digit) break;
-      walk.push(children[i]!, depth);
+      walk.push(children[i]!, tags[i]!, depth);
     }
   } else {
     for (let i = count - 1; i >= 0; i--) {
       if (digits[i]! <= digit) break;
-      walk.push(children[i]!, depth);
+      walk.push(children[i]!, tags[i]!, depth);
     }
   }
 }
@@ -176,12 +186,12 @@ export function nextLeaves(
   most: number,
 ): number {
   const h = p.h;
-  const snapshot = p.snapshot;
+  const { children, tags } = p.snapshot;
   let n = 0;
   while (n < most) {
     const cell = walk.pop();
     if (cell === 0) break;
-    let tag = load32(h, cell, TAG);
+    let tag = walk.tag;
     if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(cell, REACHABLE);
     const kind = tag & KIND_MASK;
     if (kind === LEAF) {
@@ -193,13 +203,17 @@ export function nextLeaves(
     const depth = tag >>> AUX_SHIFT;
     // A damaged file must not lead round in circles.
     if (depth <= walk.parentDepth) throw corrupt("a node is not deeper than the one above it", cell);
-    snapshot.read(h, cell, tag);
-    const { children, count } = snapshot;
-    for (let i = 0; i < count; i++) {
-      const child = children[reverse ? i : count - 1 - i]!;
-      prefetch(h, child);
-      walk.push(child, depth);
+    p.snapshot.read(h, cell, tag);
+    const count = p.snapshot.count;
+    // Leaves that come before the first node go out at once; the rest waits on the stack.
+    let i = reverse ? count - 1 : 0;
+    const step = reverse ? -1 : 1;
+    const end = reverse ? -1 : count;
+    while (i !== end && n < most && (tags[i]! & (KIND_MASK | REACHABLE)) === (LEAF | REACHABLE)) {
+      leaves[n++] = children[i]!;
+      i += step;
     }
+    for (let j = end - step; j !== i - step; j -= step) walk.push(children[j]!, tags[j]!, depth);
   }
   return n;
 }

@@ -5,7 +5,7 @@
 import { corrupt } from "../errors.ts";
 import { LIVE, SLOT_MASK, SLOT_SHIFT, STATE_MASK, TAG } from "../memory/layout.ts";
 import { monotonicNs, yieldThread } from "../memory/platform.ts";
-import { cas32, load32, pause, store32 } from "../memory/primitives.ts";
+import { cas32, load32, pause } from "../memory/primitives.ts";
 import type { Participant } from "../reclaim/participant.ts";
 
 /** Rounds of pausing before the processor is given to others, and rounds of that before the holder is looked at. */
@@ -15,28 +15,29 @@ const YIELDS = 64;
 const LOOK_EVERY = 2e6;
 
 /**
- * Locks `node` for `p`. Returns false if the node is obsolete: the place has changed, start again.
+ * Locks `node` for `p`. Returns its tag without the lock, or 0 if the node is obsolete: the place has changed, start
+ * again.
  */
-export function lock(p: Participant, node: number): boolean {
+export function lock(p: Participant, node: number): number {
   const tag = load32(p.h, node, TAG);
   if (
     (tag & (STATE_MASK | SLOT_MASK)) === LIVE &&
     cas32(p.h, node, TAG, tag, tag | (p.slot << SLOT_SHIFT)) === 1
   ) {
-    return true;
+    return tag;
   }
   return lockSlowly(p, node);
 }
 
-function lockSlowly(p: Participant, node: number): boolean {
+function lockSlowly(p: Participant, node: number): number {
   const mine = p.slot << SLOT_SHIFT;
   let looked = 0;
   for (let round = 0; ; round++) {
     const tag = load32(p.h, node, TAG);
-    if ((tag & STATE_MASK) !== LIVE) return false;
+    if ((tag & STATE_MASK) !== LIVE) return 0;
     const holder = tag & SLOT_MASK;
     if (holder === 0) {
-      if (cas32(p.h, node, TAG, tag, tag | mine) === 1) return true;
+      if (cas32(p.h, node, TAG, tag, tag | mine) === 1) return tag;
       continue;
     }
     if (holder === mine) throw corrupt("a node is locked by this participant already", node);
@@ -51,9 +52,4 @@ function lockSlowly(p: Participant, node: number): boolean {
     looked = now;
     p.onLongWait(holder >>> SLOT_SHIFT);
   }
-}
-
-/** Unlocks a LIVE node that `p` has locked. */
-export function unlock(p: Participant, node: number): void {
-  store32(p.h, node, TAG, load32(p.h, node, TAG) & ~SLOT_MASK);
 }

@@ -9,37 +9,27 @@ import {
   KIND_MASK,
   LEAF,
   LEAF_KEY,
+  LIVE,
   N4_CHILDREN,
   N16_CHILDREN,
-  N256_CHILDREN,
   NODE4,
   NODE16,
-  NODE48,
   NODE256,
   REACHABLE,
   TAG,
-  USED_MASK,
 } from "../memory/layout.ts";
-import { load8, load32 } from "../memory/primitives.ts";
+import { childOf, load8, load32 } from "../memory/primitives.ts";
+import { SCRATCH_TAG } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
-import { NODE_CAPACITY } from "../node/node.ts";
-import { slotOf4 } from "../node/node4.ts";
-import { slotOf16 } from "../node/node16.ts";
-import { slotOf48 } from "../node/node48.ts";
+import { NODE_CAPACITY, usedOf } from "../node/node.ts";
 import type { Participant } from "../reclaim/participant.ts";
 
-/** Byte offset of the slot of `digit` in a node with tag `tag`, 0 for none. The hot form of `slotOf`. */
-function slot(h: number, tag: number, node: number, digit: number): number {
-  const kind = tag & KIND_MASK;
-  if (kind === NODE4) return slotOf4(h, node, digit);
-  if (kind === NODE16) return slotOf16(h, node, digit);
-  if (kind === NODE48) return slotOf48(h, node, digit);
-  return N256_CHILDREN + digit * 4;
-}
-
-/** Tag of a child reached by a pointer; throws CORRUPT unless it can be one of a node at `depth`. */
-function childTag(p: Participant, child: number, depth: number): number {
-  let tag = load32(p.h, child, TAG);
+/**
+ * Checks the tag of a child of a node at `depth`, as `childOf` has read it, and gives it back; reads it again if it
+ * may lie in blocks that another participant has added. Throws CORRUPT unless it can be a child.
+ */
+function checkChild(p: Participant, child: number, tagRead: number, depth: number): number {
+  let tag = tagRead;
   if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(child, REACHABLE);
   const kind = tag & KIND_MASK;
   if (kind === LEAF) return tag;
@@ -49,96 +39,89 @@ function childTag(p: Participant, child: number, depth: number): number {
   return tag;
 }
 
+/** The root is a Node256 at depth 0 for ever. */
+const ROOT_TAG = NODE256 | LIVE;
+const TAG_WORD = SCRATCH_TAG >>> 2;
+
 /**
  * The leaf that the key in the scratch buffer leads to, or 0. Its key may be another one. `p.leafTag` is its tag.
  * The caller is in an epoch. Cost: one cache miss a node, six to nine on a large store.
  */
 export function lookup(p: Participant): number {
-  const h = p.h;
-  const key = p.key;
-  const length = p.keyLength;
-  // The root is a Node256 at depth 0 for ever.
-  let cell = load32(h, p.root, N256_CHILDREN + key[0]! * 4);
+  const { h, key, words, keyLength } = p;
+  let cell = p.root;
+  let tag = ROOT_TAG;
   let depth = 0;
-  while (cell !== 0) {
-    const tag = childTag(p, cell, depth);
+  for (;;) {
+    cell = childOf(h, cell, tag, key[depth]!, SCRATCH_TAG);
+    if (cell === 0) return 0;
+    tag = checkChild(p, cell, words[TAG_WORD]!, depth);
     if ((tag & KIND_MASK) === LEAF) {
       p.leafTag = tag;
       return cell;
     }
     depth = tag >>> AUX_SHIFT;
     // The key has ended above this node.
-    if (depth > length) return 0;
-    const offset = slot(h, tag, cell, key[depth]!);
-    if (offset === 0) return 0;
-    cell = load32(h, cell, offset);
+    if (depth > keyLength) return 0;
   }
-  return 0;
 }
 
-/** As {@link lookup}, and keeps the path: `p.path`, `p.pathDepth`, `p.pathLength`, `p.leaf`, `p.leafTag`. */
+/** As {@link lookup}, and keeps the path: `p.path`, `p.pathTag`, `p.pathLength`, `p.leaf`, `p.leafTag`. */
 export function descend(p: Participant): void {
-  const h = p.h;
-  const key = p.key;
-  const length = p.keyLength;
-  const path = p.path;
-  const pathDepth = p.pathDepth;
-  path[0] = p.root;
-  pathDepth[0] = 0;
-  let n = 1;
+  const { h, key, words, keyLength, path, pathTag } = p;
+  let cell = p.root;
+  let tag = ROOT_TAG;
   let depth = 0;
-  let cell = load32(h, p.root, N256_CHILDREN + key[0]! * 4);
-  while (cell !== 0) {
-    const tag = childTag(p, cell, depth);
+  let n = 0;
+  for (;;) {
+    path[n] = cell;
+    pathTag[n++] = tag;
+    if (depth > keyLength) {
+      cell = 0;
+      break;
+    }
+    cell = childOf(h, cell, tag, key[depth]!, SCRATCH_TAG);
+    if (cell === 0) break;
+    tag = checkChild(p, cell, words[TAG_WORD]!, depth);
     if ((tag & KIND_MASK) === LEAF) {
       p.leafTag = tag;
       break;
     }
     depth = tag >>> AUX_SHIFT;
-    path[n] = cell;
-    pathDepth[n++] = depth;
-    if (depth > length) {
-      cell = 0;
-      break;
-    }
-    const offset = slot(h, tag, cell, key[depth]!);
-    cell = offset === 0 ? 0 : load32(h, cell, offset);
   }
   p.leaf = cell;
   p.pathLength = n;
 }
 
+/** Depth of the i-th node of the path. */
+export const depthOnPath = (p: Participant, i: number): number => p.pathTag[i]! >>> AUX_SHIFT;
+
 /** Any leaf below `node` (with tag `tag`), or 0 if the subtree is being taken apart; `p.leafTag` is its tag. */
 export function anyLeaf(p: Participant, node: number, tag: number): number {
+  const { h, key, words } = p;
   let cell = node;
   while ((tag & KIND_MASK) !== LEAF) {
-    const child = anyChild(p.h, tag & KIND_MASK, cell);
+    const depth = tag >>> AUX_SHIFT;
+    const kind = tag & KIND_MASK;
+    let child = 0;
+    let childTag = 0;
+    if (kind <= NODE16) {
+      const used = Math.min(usedOf(load32(h, cell, COUNTS)), NODE_CAPACITY[kind]!);
+      const first = kind === NODE4 ? N4_CHILDREN : N16_CHILDREN;
+      for (let i = 0; i < used && child === 0; i++) child = load32(h, cell, first + i * 4);
+      childTag = load32(h, child, TAG);
+    } else {
+      // By digit, since only an index byte publishes a slot; the neighbours of the key's own digit first.
+      const near = depth <= p.keyLength ? key[depth]! : 0;
+      for (let i = 0; i < 256 && child === 0; i++) child = childOf(h, cell, tag, near ^ i, SCRATCH_TAG);
+      childTag = words[TAG_WORD]!;
+    }
     if (child === 0) return 0;
-    tag = childTag(p, child, tag >>> AUX_SHIFT);
+    tag = checkChild(p, child, childTag, depth);
     cell = child;
   }
   p.leafTag = tag;
   return cell;
-}
-
-/** Any live child of a node. A slot that is not counted yet may hold one that was never published: not those. */
-function anyChild(h: number, kind: number, node: number): number {
-  const used = kind === NODE256 ? 256 : Math.min(load32(h, node, COUNTS) & USED_MASK, NODE_CAPACITY[kind]!);
-  if (kind === NODE48) {
-    // A slot is published by its index byte, not by the count.
-    for (let digit = 0; digit < 256; digit++) {
-      const offset = slotOf48(h, node, digit);
-      const child = offset === 0 ? 0 : load32(h, node, offset);
-      if (child !== 0) return child;
-    }
-    return 0;
-  }
-  const first = kind === NODE4 ? N4_CHILDREN : kind === NODE16 ? N16_CHILDREN : N256_CHILDREN;
-  for (let i = 0; i < used; i++) {
-    const child = load32(h, node, first + i * 4);
-    if (child !== 0) return child;
-  }
-  return 0;
 }
 
 /** Digit `index` of a leaf's key; its terminator behind the last. */

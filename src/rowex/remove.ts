@@ -1,8 +1,8 @@
 /** Removing a key. */
-import { COUNTS, INTENT_MARK_REMOVED, KIND_MASK, TAG } from "../memory/layout.ts";
+import { COUNTS, INTENT_MARK_REMOVED, KIND_MASK } from "../memory/layout.ts";
 import { load32 } from "../memory/primitives.ts";
 import { hasKey } from "../node/leaf.ts";
-import { fillCopy, kindFor, liveOf, shouldShrink, slotOf } from "../node/node.ts";
+import { fillCopy, kindFor, liveOf, shouldShrink } from "../node/node.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import {
   announceAndLock,
@@ -13,8 +13,8 @@ import {
   newNodeCell,
   reserveLimbo,
 } from "./change.ts";
-import { descend } from "./place.ts";
-import type { Condition } from "./write.ts";
+import { depthOnPath, descend } from "./place.ts";
+import { type Condition, slotOnPath } from "./write.ts";
 
 /** What became of a removal. */
 export const REMOVED = 1;
@@ -34,7 +34,7 @@ export function remove(p: Participant, condition: Condition | null): number {
     reserveLimbo(p);
     const last = p.pathLength - 1;
     const node = p.path[last]!;
-    const kind = load32(p.h, node, TAG) & KIND_MASK;
+    const kind = p.pathTag[last]! & KIND_MASK;
     const live = liveOf(load32(p.h, node, COUNTS));
     let done: number;
     if (last > 0 && live <= 2) done = collapse(p, condition);
@@ -46,17 +46,13 @@ export function remove(p: Participant, condition: Condition | null): number {
 
 const RETRY = -1;
 
-function slotOfKey(p: Participant, node: number, depth: number): number {
-  return slotOf(p.h, load32(p.h, node, TAG) & KIND_MASK, node, p.key[depth]!);
-}
-
 /** The root, or a node that keeps more than one child: the slot is emptied and stays its digit's own. */
 function clearSlot(p: Participant, condition: Condition | null): number {
   const h = p.h;
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   if (!announceAndLock(p, node, 0)) return RETRY;
-  const offset = slotOfKey(p, node, p.pathDepth[last]!);
+  const offset = slotOnPath(p, last);
   const live = liveOf(load32(h, node, COUNTS));
   if (offset === 0 || load32(h, node, offset) !== p.leaf || (last > 0 && live <= 2)) {
     giveUp(p);
@@ -78,8 +74,8 @@ function collapse(p: Participant, condition: Condition | null): number {
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   if (!lockBoth(p)) return RETRY;
-  const tag = load32(h, node, TAG);
-  const offset = slotOfKey(p, node, p.pathDepth[last]!);
+  const tag = p.pathTag[last]!;
+  const offset = slotOnPath(p, last);
   p.snapshot.read(h, node, tag);
   if (offset === 0 || load32(h, node, offset) !== p.leaf || p.snapshot.count !== 2) {
     giveUp(p);
@@ -103,13 +99,13 @@ function shrink(p: Participant, condition: Condition | null): number {
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   const kind = kindFor(liveOf(load32(h, node, COUNTS)) - 1);
-  const copy = newNodeCell(p, kind, p.pathDepth[last]!);
+  const copy = newNodeCell(p, kind, depthOnPath(p, last));
   if (!lockBoth(p)) {
     dropNewNode(p);
     return RETRY;
   }
-  const tag = load32(h, node, TAG);
-  const offset = slotOfKey(p, node, p.pathDepth[last]!);
+  const tag = p.pathTag[last]!;
+  const offset = slotOnPath(p, last);
   const left = liveOf(load32(h, node, COUNTS)) - 1;
   if (
     offset === 0 ||
@@ -141,7 +137,7 @@ function lockBoth(p: Participant): boolean {
   const node = p.path[last]!;
   const parent = p.path[last - 1]!;
   if (!announceAndLock(p, parent, node)) return false;
-  const offset = slotOfKey(p, parent, p.pathDepth[last - 1]!);
+  const offset = slotOnPath(p, last - 1);
   if (offset === 0 || load32(p.h, parent, offset) !== node) {
     giveUp(p);
     return false;

@@ -14,10 +14,9 @@ import {
   numberOffset,
   SB,
   SB_NO_IN_PLACE,
-  TAG,
   TYPE_SHIFT,
 } from "../memory/layout.ts";
-import { load32, loadF64, store32, storeF64, storePair } from "../memory/primitives.ts";
+import { load32, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import { SCRATCH_KEY, SCRATCH_VALUE } from "../memory/scratch.ts";
 import { writeBytes, writeFromScratch } from "../node/bytes.ts";
 import {
@@ -44,9 +43,9 @@ import {
   newLeafCell,
   newNodeCell,
   reserveLimbo,
+  unlockParent,
 } from "./change.ts";
-import { unlock } from "./lock.ts";
-import { anyLeaf, descend, digitOf } from "./place.ts";
+import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 
 /** What to write: filled by the store's value encoder. */
 export interface Payload {
@@ -100,14 +99,23 @@ export function makeLeaf(p: Participant, payload: Payload): number {
   const type = payload.type;
   const bytes = leafBytes(digits, type, payload.length);
   const leaf = newLeafCell(p, bytes, (digits << AUX_SHIFT) | (type << TYPE_SHIFT));
-  writeFromScratch(h, leaf, LEAF_KEY, SCRATCH_KEY, digits);
+  // Key and number, or key and length, are put together in the scratch buffer and cross at once.
+  let at = numberOffset(digits);
+  let end = at + 8;
   if (type === TYPE_FLOAT64) {
-    storeF64(h, leaf, numberOffset(digits), payload.number);
+    p.doubles[at >>> 3] = payload.number;
   } else if (isNumber(type)) {
-    storePair(h, leaf, numberOffset(digits), payload.lo, payload.hi);
+    p.words[at >>> 2] = payload.lo;
+    p.words[(at >>> 2) + 1] = payload.hi;
   } else {
-    const at = lengthOffset(digits);
-    store32(h, leaf, at, payload.length);
+    at = lengthOffset(digits);
+    end = at + 4;
+    p.words[at >>> 2] = payload.length;
+  }
+  writeFromScratch(h, leaf, LEAF_KEY, SCRATCH_KEY, end - LEAF_KEY);
+  // The value may have covered the key's terminator.
+  p.key[digits] = 0;
+  if (!isNumber(type)) {
     if (payload.external === null) writeFromScratch(h, leaf, at + 4, SCRATCH_VALUE, payload.length);
     else writeBytes(h, leaf, at + 4, payload.external);
   }
@@ -122,9 +130,10 @@ export function hashNewLeaf(p: Participant, leaf: number, digits: number, type: 
 
 // ---- replace -------------------------------------------------------------------------------------------------------
 
-/** Byte offset of the slot of the present key in the last node of the path. */
-function lastSlot(p: Participant, node: number, kind: number): number {
-  return slotOf(p.h, kind, node, p.key[p.pathDepth[p.pathLength - 1]!]!);
+/** Byte offset of the slot of the present key in the i-th node of the path. */
+export function slotOnPath(p: Participant, i: number): number {
+  const tag = p.pathTag[i]!;
+  return slotOf(p.h, tag & KIND_MASK, p.path[i]!, p.key[tag >>> AUX_SHIFT]!);
 }
 
 function replace(p: Participant, payload: Payload): boolean {
@@ -147,7 +156,7 @@ export function lockLeafSlot(p: Participant): boolean {
   const leaf = p.leaf;
   reserveLimbo(p);
   if (!announceAndLock(p, node, 0)) return false;
-  const offset = lastSlot(p, node, load32(p.h, node, TAG) & KIND_MASK);
+  const offset = slotOnPath(p, p.pathLength - 1);
   if (offset === 0 || load32(p.h, node, offset) !== leaf) {
     giveUp(p);
     return false;
@@ -192,7 +201,7 @@ export function changeNumber(
   if (!changesInPlace(leaf, p.keyLength, TYPE_FLOAT64) || load32(p.h, SB, SB_NO_IN_PLACE) !== 0)
     return IN_PLACE_OFF;
   if (!announceAndLock(p, node, 0)) return IN_PLACE_RETRY;
-  const offset = lastSlot(p, node, load32(p.h, node, TAG) & KIND_MASK);
+  const offset = slotOnPath(p, p.pathLength - 1);
   if (offset === 0 || load32(p.h, node, offset) !== leaf) {
     giveUp(p);
     return IN_PLACE_RETRY;
@@ -211,8 +220,7 @@ export function changeNumber(
   const next = Number.isNaN(sum) ? Number.NaN : sum;
   storeF64(p.h, leaf, at, next);
   p.number = next;
-  unlock(p, node);
-  p.lock0 = 0;
+  unlockParent(p);
   clearIntent(p);
   dropNewLeaf(p);
   return IN_PLACE_DONE;
@@ -228,15 +236,15 @@ function insert(p: Participant, payload: Payload): boolean {
   if (witness === 0) {
     // The root shares no digits with anybody: nothing to compare.
     if (last === 0) return addChild(p, payload);
-    witnessTag = load32(p.h, node, TAG);
-    witness = anyLeaf(p, node, witnessTag);
+    witness = anyLeaf(p, node, p.pathTag[last]!);
     if (witness === 0) return false;
     witnessTag = p.leafTag;
   }
   const d = firstDifference(p.h, witness, witnessTag, p.keyLength);
   // The key has come meanwhile.
   if (d < 0) return false;
-  if (p.leaf === 0 && d >= p.pathDepth[last]!) return d === p.pathDepth[last] ? addChild(p, payload) : false;
+  const depth = depthOnPath(p, last);
+  if (p.leaf === 0 && d >= depth) return d === depth ? addChild(p, payload) : false;
   return splitEdge(p, payload, d, digitOf(p.h, witness, witnessTag, d));
 }
 
@@ -244,11 +252,11 @@ function insert(p: Participant, payload: Payload): boolean {
 function splitEdge(p: Participant, payload: Payload, d: number, witnessDigit: number): boolean {
   const h = p.h;
   let i = p.pathLength - 1;
-  while (p.pathDepth[i]! >= d && i > 0) i--;
+  while (depthOnPath(p, i) >= d && i > 0) i--;
   const parent = p.path[i]!;
   const child = i === p.pathLength - 1 ? p.leaf : p.path[i + 1]!;
   const digit = p.key[d]!;
-  if (child === 0 || digit === witnessDigit || p.pathDepth[i]! >= d) return false;
+  if (child === 0 || digit === witnessDigit || depthOnPath(p, i) >= d) return false;
   const leaf = makeLeaf(p, payload);
   const node = newNodeCell(p, NODE4, d);
   place(h, NODE4, node, 0, witnessDigit, child);
@@ -258,7 +266,7 @@ function splitEdge(p: Participant, payload: Payload, d: number, witnessDigit: nu
     dropNewNode(p);
     return false;
   }
-  const offset = slotOf(h, load32(h, parent, TAG) & KIND_MASK, parent, p.key[p.pathDepth[i]!]!);
+  const offset = slotOnPath(p, i);
   if (offset === 0 || load32(h, parent, offset) !== child) {
     giveUp(p);
     dropNewNode(p);
@@ -278,8 +286,8 @@ function addChild(p: Participant, payload: Payload): boolean {
   const h = p.h;
   const last = p.pathLength - 1;
   const node = p.path[last]!;
-  const depth = p.pathDepth[last]!;
-  const kind = load32(h, node, TAG) & KIND_MASK;
+  const depth = depthOnPath(p, last);
+  const kind = p.pathTag[last]! & KIND_MASK;
   const digit = p.key[depth]!;
   const leaf = makeLeaf(p, payload);
   const offset = slotOf(h, kind, node, digit);
@@ -323,7 +331,7 @@ function grow(p: Participant): boolean {
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   const parent = p.path[last - 1]!;
-  const depth = p.pathDepth[last]!;
+  const depth = depthOnPath(p, last);
   const digit = p.key[depth]!;
   if (last === 0) throw corrupt("the root says that it is full", node);
   reserveLimbo(p);
@@ -334,9 +342,9 @@ function grow(p: Participant): boolean {
     dropNewNode(p);
     return false;
   }
-  const tag = load32(h, node, TAG);
+  const tag = p.pathTag[last]!;
   const counts = load32(h, node, COUNTS);
-  const offset = slotOf(h, load32(h, parent, TAG) & KIND_MASK, parent, p.key[p.pathDepth[last - 1]!]!);
+  const offset = slotOnPath(p, last - 1);
   const nodeKind = tag & KIND_MASK;
   if (
     offset === 0 ||

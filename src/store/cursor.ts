@@ -5,8 +5,14 @@
 import type { KeyCodec } from "../codec/index.ts";
 import { corrupt } from "../errors.ts";
 import { gather } from "../memory/primitives.ts";
-import { MOST_LEAVES, SCRATCH_KEYS, SCRATCH_KEYS_BYTES, SCRATCH_LEAVES } from "../memory/scratch.ts";
-import { keyLengthOf } from "../node/leaf.ts";
+import {
+  MOST_LEAVES,
+  SCRATCH_KEYS,
+  SCRATCH_KEYS_BYTES,
+  SCRATCH_LEAVES,
+  SCRATCH_NUMBERS,
+} from "../memory/scratch.ts";
+import { keyLengthOf, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { nextLeaves, type Seek, Walk, walkAll, walkFrom } from "../rowex/iterate.ts";
@@ -18,6 +24,8 @@ export interface CursorHost {
   /** The participant; throws CLOSED. */
   participant(): Participant;
   readonly codec: KeyCodec;
+  /** Are checksums to be verified? */
+  readonly verifyReads: boolean;
   /** Value of a leaf with tag `tag`. In an epoch. */
   readValue(p: Participant, leaf: number, tag: number): unknown;
 }
@@ -97,17 +105,29 @@ export class Cursor {
     const leaves = leavesOf(p);
     const found = nextLeaves(p, walk, reverse, leaves, most);
     if (found < most) this.done = true;
-    let count = gather(p.h, SCRATCH_LEAVES, found, SCRATCH_KEYS, SCRATCH_KEYS_BYTES);
+    const wantsValues = (this.what & VALUES) !== 0;
+    let count = gather(
+      p.h,
+      SCRATCH_LEAVES,
+      found,
+      SCRATCH_KEYS,
+      SCRATCH_KEYS_BYTES,
+      wantsValues ? SCRATCH_NUMBERS : -1,
+      p.region.salt,
+      this.host.verifyReads ? 1 : 0,
+    );
     if (count < found) {
       this.done = false;
       if (count === 0) throw corrupt("a leaf's key reaches beyond the file", leaves[0]!);
     }
     // The tags follow the cells.
-    const buf = p.key;
+    const buf = p.scratch;
     const lengths = lengthsOf(p);
     let at = SCRATCH_KEYS;
     for (let i = 0; i < count; i++) {
-      const length = keyLengthOf(leaves[found + i]!);
+      const tag = leaves[found + i]!;
+      if (tag === 0) throw corrupt("a leaf's checksum is wrong, or it reaches beyond the file,", leaves[i]!);
+      const length = keyLengthOf(tag);
       lengths[i] = length;
       at += length;
     }
@@ -130,8 +150,15 @@ export class Cursor {
     this.lastLength = lengths[count - 1]!;
     if (this.last.length < this.lastLength) this.last = Buffer.alloc(Math.max(64, this.lastLength * 2));
     buf.copy(this.last, 0, at - this.lastLength, at);
-    if ((this.what & VALUES) !== 0) {
-      for (let i = 0; i < count; i++) this.values[i] = this.host.readValue(p, leaves[i]!, leaves[found + i]!);
+    if (wantsValues) {
+      const values = this.values;
+      for (let i = 0; i < count; i++) {
+        const tag = leaves[found + i]!;
+        values[i] =
+          typeOf(tag) === TYPE_FLOAT64
+            ? p.doubles[SCRATCH_NUMBERS / 8 + i]!
+            : this.host.readValue(p, leaves[i]!, tag);
+      }
     }
     if ((this.what & KEYS) !== 0) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, this.keys);
   }
@@ -150,7 +177,7 @@ function helpersOf(p: Participant): Helpers {
   if (own === undefined) {
     own = {
       walk: new Walk(),
-      leaves: new Int32Array(p.key.buffer, p.key.byteOffset + SCRATCH_LEAVES, MOST_LEAVES * 2),
+      leaves: new Int32Array(p.scratch.buffer, p.scratch.byteOffset + SCRATCH_LEAVES, MOST_LEAVES * 2),
       lengths: new Int32Array(MOST_LEAVES),
     };
     helpers.set(p, own);

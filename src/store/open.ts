@@ -123,7 +123,7 @@ function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
     }
     writeEmptyStore(fd, path, codecFor(options.keyEncoding ?? "utf8").id, options.maxSlabs);
   }
-  const superblock = readSuperblock(fd, path, fileSize(fd));
+  const superblock = readSuperblock(fd, path, () => fileSize(fd));
   const keyEncoding = checkEncoding(superblock, path, options);
   const region = new Region(
     path,

@@ -42,7 +42,7 @@ import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
 import { checkOptions, type OpenOptions } from "./options.ts";
 import { encodeRange, type Range } from "./range.ts";
 import { type Stats, statsOf } from "./stats.ts";
-import { readValue } from "./value.ts";
+import { canHold, readValue } from "./value.ts";
 
 /** What a JSON value can be. */
 export type Json =
@@ -96,7 +96,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private readonly opened: Opened;
   private participantOrNull: Participant | null;
   private readonly readOnly: boolean;
-  private readonly verifyReads: boolean;
+  /** @internal */
+  readonly verifyReads: boolean;
   private readonly commit: boolean;
   private readonly flushEvery: number;
   private readonly payload: ValueEncoder;
@@ -308,7 +309,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const { type, length, number, lo, hi } = payload;
     const bytes = isNumber(type)
       ? NO_BYTES
-      : (payload.external ?? Uint8Array.from(p.key.subarray(SCRATCH_VALUE, SCRATCH_VALUE + length)));
+      : (payload.external ?? Uint8Array.from(p.scratch.subarray(SCRATCH_VALUE, SCRATCH_VALUE + length)));
     const matches = (q: Participant): boolean => {
       if (typeOf(q.leafTag) !== type) return false;
       if (type === TYPE_FLOAT64) return Object.is(loadF64(q.h, q.leaf, numberOffset(q.keyLength)), number);
@@ -317,7 +318,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
         return load32(q.h, q.leaf, at) === lo && load32(q.h, q.leaf, at + 4) === hi;
       }
       const at = lengthOffset(q.keyLength);
-      return load32(q.h, q.leaf, at) === length && equalBytes(q.h, q.leaf, at + 4, bytes);
+      if (load32(q.h, q.leaf, at) !== length) return false;
+      return canHold(q, q.leaf, length) && equalBytes(q.h, q.leaf, at + 4, bytes);
     };
     if (value === undefined) return this.removeIf(key, matches) === REMOVED;
     payload.encode(value);

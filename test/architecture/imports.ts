@@ -17,6 +17,7 @@ export const LAYERS = [
   "rowex",
   "recovery",
   "store",
+  "pool",
   "entry",
   "cli",
 ] as const;

@@ -270,7 +270,7 @@ describe("beyond the limit", () => {
       for (const [, , read, refused] of READERS) expect(read(h, 0, 0)).toBe(refused);
       m.persist(h, 0, 0, 64);
       m.prefetch(h, 0);
-      expect(m.gather(h, 0, 4, 64, 64)).toBe(0);
+      expect(m.gather(h, 0, 4, 64, 64, -1, 0, 0)).toBe(0);
       expect(m.hashScratch(h, 0, 8, 1)).toBe(0);
     }
   });

@@ -246,7 +246,7 @@ describe("gather", () => {
     const { cells, keys } = leaves(lengths);
     list().fill(-1);
     list().set(cells);
-    expect(m.gather(file.h, LIST, 7, OUT, 60_000)).toBe(7);
+    expect(m.gather(file.h, LIST, 7, OUT, 60_000, -1, 0, 0)).toBe(7);
     expect([...list().subarray(7, 15)]).toEqual([...lengths.map((n, i) => tagOf(i & 7, n)), -1]);
     const all = Buffer.concat(keys);
     expect(Buffer.compare(file.scratch.subarray(OUT, OUT + all.length), all)).toBe(0);
@@ -263,7 +263,7 @@ describe("gather", () => {
       [30, 3],
     ] as const) {
       file.scratch.fill(0x42, OUT, OUT + 64);
-      expect(m.gather(file.h, LIST, 3, OUT, room)).toBe(fitted);
+      expect(m.gather(file.h, LIST, 3, OUT, room, -1, 0, 0)).toBe(fitted);
       expect(file.scratch[OUT + room]).toBe(0x42);
     }
   });
@@ -273,22 +273,22 @@ describe("gather", () => {
     const last = BYTES / 8 - 4;
     m.store32(file.h, last, 0, tagOf(1, 13)); // 32 bytes are left, 33 would be needed
     list().set([cells[0] as number, -1, last, BYTES / 8, cells[1] as number]);
-    expect(m.gather(file.h, LIST, 5, OUT, 100)).toBe(5);
+    expect(m.gather(file.h, LIST, 5, OUT, 100, -1, 0, 0)).toBe(5);
     expect([...list().subarray(5, 10)]).toEqual([tagOf(0, 4), 0, 0, 0, tagOf(1, 4)]);
     expect([...file.scratch.subarray(OUT, OUT + 8)]).toEqual([...Buffer.concat(keys)]);
     m.store32(file.h, last, 0, tagOf(1, 12));
     list().set([last]);
-    expect(m.gather(file.h, LIST, 1, OUT, 100)).toBe(1);
+    expect(m.gather(file.h, LIST, 1, OUT, 100, -1, 0, 0)).toBe(1);
     expect(list()[1]).toBe(tagOf(1, 12));
   });
 
   test("a list or an output beyond the scratch gives nothing", () => {
     const end = file.scratch.length;
-    expect(m.gather(file.h, end - 8, 2, OUT, 10)).toBe(0);
-    expect(m.gather(file.h, LIST, 2, end - 5, 10)).toBe(0);
-    expect(m.gather(file.h, LIST, -1, OUT, 10)).toBe(0);
-    expect(m.gather(file.h, LIST, 2, OUT, -1)).toBe(0);
-    expect(m.gather(file.h, LIST, 2 ** 31 - 1, OUT, 10)).toBe(0);
+    expect(m.gather(file.h, end - 8, 2, OUT, 10, -1, 0, 0)).toBe(0);
+    expect(m.gather(file.h, LIST, 2, end - 5, 10, -1, 0, 0)).toBe(0);
+    expect(m.gather(file.h, LIST, -1, OUT, 10, -1, 0, 0)).toBe(0);
+    expect(m.gather(file.h, LIST, 2, OUT, -1, -1, 0, 0)).toBe(0);
+    expect(m.gather(file.h, LIST, 2 ** 31 - 1, OUT, 10, -1, 0, 0)).toBe(0);
   });
 });
 

@@ -1,0 +1,192 @@
+/** `src/memory/platform.ts` on the simulated machine: the same exports. Calls with an effect are steps too. */
+import { FILE_BYTES, type Mapping, machine, mappingOf, NO_SCRATCH, WouldWait } from "./machine.ts";
+
+export { monotonicNs, yieldThread } from "./primitives.ts";
+
+export class PlatformError extends Error {
+  override readonly name = "PlatformError";
+  readonly syscall: string;
+  readonly errno: number;
+  readonly code: string;
+  constructor(syscall: string, errno: number, code = `E${errno}`) {
+    super(`${syscall} failed: ${code}`);
+    this.syscall = syscall;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+export const HANDLES = 64;
+
+export interface OpenFlags {
+  readonly write?: boolean;
+  readonly create?: boolean;
+  readonly exclusive?: boolean;
+}
+
+export function openFile(_path: string, _flags: OpenFlags, _mode?: number): number {
+  machine.step(true);
+  return machine.open();
+}
+
+export function closeFile(fd: number): void {
+  machine.step(true);
+  machine.close(fd);
+}
+
+export function fileSize(_fd: number): number {
+  machine.step(false);
+  return machine.size;
+}
+
+export function fileBlocks(_fd: number): number {
+  machine.step(false);
+  return machine.size;
+}
+
+export interface FileIdentity {
+  readonly dev: number;
+  readonly ino: number;
+  readonly birthNs: number;
+}
+
+export function fileIdentity(_fd: number): FileIdentity {
+  machine.step(false);
+  return { dev: 1, ino: 2, birthNs: 3 };
+}
+
+export function allocate(_fd: number, off: number, len: number): void {
+  machine.step(true);
+  if (off + len > FILE_BYTES) throw new PlatformError("fallocate", 28, "ENOSPC");
+  machine.size = Math.max(machine.size, off + len);
+}
+
+export function truncate(_fd: number, _len: number): void {
+  throw new Error("the simulated machine does not truncate");
+}
+
+export function syncFile(_fd: number): void {
+  machine.step(true);
+}
+
+// ---- locks -----------------------------------------------------------------------------------------------------------
+
+export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait: boolean): boolean {
+  machine.step(true);
+  const holder = machine.locks.get(byte);
+  if (holder === undefined || holder === fd) {
+    machine.locks.set(byte, fd);
+    return true;
+  }
+  if (!wait) return false;
+  if (machine.depth === 0) machine.violate(`a wait for the lock of byte ${byte} does not end`);
+  throw new WouldWait();
+}
+
+export function unlockByte(fd: number, byte: number): void {
+  machine.step(true);
+  if (machine.locks.get(byte) === fd) machine.locks.delete(byte);
+}
+
+export function lockHeld(fd: number, byte: number): boolean {
+  machine.step(false);
+  const holder = machine.locks.get(byte);
+  return holder !== undefined && holder !== fd;
+}
+
+// ---- mappings ----------------------------------------------------------------------------------------------------------
+
+export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
+
+export function newHandle(fd: number): number {
+  machine.step(false);
+  const mapping: Mapping = {
+    fd,
+    thread: machine.current,
+    used: true,
+    limit: 0,
+    reserved: 0,
+    scratch: NO_SCRATCH,
+  };
+  let h = 1;
+  while (machine.mappings[h]?.used === true) h++;
+  machine.mappings[h] = mapping;
+  return h;
+}
+
+export function map(h: number, reservedBytes: number, _mode: MapMode): void {
+  machine.step(false);
+  const mapping = mappingOf(h);
+  if (mapping !== undefined) mapping.reserved = reservedBytes;
+}
+
+export function setLimit(h: number, bytes: number): void {
+  machine.step(false);
+  const mapping = mappingOf(h);
+  if (mapping !== undefined) mapping.limit = bytes;
+}
+
+export function unmapHandle(h: number): void {
+  machine.step(true);
+  const mapping = machine.mappings[h];
+  if (mapping !== undefined) mapping.used = false;
+}
+
+export interface HandleInfo {
+  readonly fd: number;
+  readonly tid: number;
+  readonly used: boolean;
+  readonly limit: number;
+  readonly reserved: number;
+}
+
+export function handleInfo(h: number): HandleInfo {
+  if (machine.current.dead) machine.step(false);
+  const mapping = mappingOf(h);
+  if (mapping === undefined) return { fd: 0, tid: 0, used: false, limit: 0, reserved: 0 };
+  const { fd, thread, used, limit, reserved } = mapping;
+  return { fd, tid: thread.tid, used, limit, reserved };
+}
+
+export function syncRange(_h: number, _off: number, _len: number): void {
+  machine.step(true);
+}
+
+// ---- time, threads, machine --------------------------------------------------------------------------------------------
+
+export function sleepMs(ms: number): void {
+  machine.wait(ms);
+}
+
+export function futexWait(): "woken" | "changed" | "timedOut" {
+  machine.wait(1);
+  return "timedOut";
+}
+
+export function futexWake(): number {
+  return 0;
+}
+
+export function threadId(): number {
+  return machine.current.tid;
+}
+
+export function threadStartTime(_pid: number, tid: number): number {
+  machine.step(false);
+  const thread = machine.threads.find((one) => one.tid === tid);
+  return thread === undefined || thread.dead ? 0 : tid;
+}
+
+export function bootId(): string {
+  return "the only boot";
+}
+
+export function pidNamespace(): number {
+  return 7;
+}
+
+export type CpuFeature = "clwb" | "clflushopt" | "clflush" | "dc cvac";
+
+export function cpuFeature(): CpuFeature {
+  return "clflush";
+}

@@ -1,0 +1,564 @@
+/** `src/memory/primitives.ts` on the simulated machine: the same exports. Words are one step each; copies are one. */
+import {
+  AUX_SHIFT,
+  COUNTS,
+  KEY_LENGTH_MASK,
+  KIND_MASK,
+  LEAF_CHECKSUM,
+  LEAF_KEY,
+  LEAF_MARK_HIGH,
+  LEAF_SEQ,
+  MARK_SEQ_SHIFT,
+  N4_BYTES,
+  N4_CHILDREN,
+  N4_DIGITS,
+  N16_BYTES,
+  N16_CHILDREN,
+  N16_DIGITS,
+  N48_BYTES,
+  N48_CHILDREN,
+  N48_INDEX,
+  N256_BYTES,
+  N256_CHILDREN,
+  NODE4,
+  NODE16,
+  NODE48,
+  NODE256,
+  numberOffset,
+  TYPE_SHIFT,
+  USED_MASK,
+} from "../../src/memory/layout.ts";
+import { mix32 } from "../../src/memory/mix.ts";
+import { machine, mappingOf, NO_SCRATCH } from "./machine.ts";
+
+/** Byte address, or -1 if out of range of the handle's mapping. */
+function address(h: number, cell: number, off: number, length: number): number {
+  const mapping = mappingOf(h);
+  const at = (cell >>> 0) * 8 + off;
+  return mapping !== undefined && at >= 0 && at + length <= mapping.limit ? at : -1;
+}
+
+/** One step of the current thread: the address of what it is about to read, or -1. */
+function reading(h: number, cell: number, off: number, length: number): number {
+  machine.step(false);
+  const at = address(h, cell, off, length);
+  if (at >= 0) machine.watch(at, false);
+  return at;
+}
+
+/** The same for a store of `length` bytes whose first word will be `value`. */
+function writing(h: number, cell: number, off: number, length: number): number {
+  machine.step(true);
+  const at = address(h, cell, off, length);
+  if (at >= 0) machine.touch(at, length);
+  return at;
+}
+
+function get64(at: number): number {
+  return machine.words[(at >>> 2) + 1]! * 2 ** 32 + (machine.words[at >>> 2]! >>> 0);
+}
+
+function put64(at: number, v: number): void {
+  machine.watchWord(at, v | 0);
+  machine.view.setBigInt64(at, BigInt(v), true);
+}
+
+function put32(at: number, v: number): void {
+  machine.watchWord(at, v);
+  machine.words[at >>> 2] = v;
+}
+
+// ---- loads ---------------------------------------------------------------------------------------------------------
+
+export function load8(h: number, cell: number, off: number): number {
+  const at = reading(h, cell, off, 1);
+  return at < 0 ? 0 : machine.bytes[at]!;
+}
+
+export function load16(h: number, cell: number, off: number): number {
+  const at = reading(h, cell, off, 2);
+  return at < 0 ? 0 : machine.view.getUint16(at, true);
+}
+
+export function load32(h: number, cell: number, off: number): number {
+  const at = reading(h, cell, off, 4);
+  return at < 0 ? 0 : machine.words[at >>> 2]!;
+}
+
+export function load64(h: number, cell: number, off: number): number {
+  const at = reading(h, cell, off, 8);
+  return at < 0 ? 0 : get64(at);
+}
+
+export function loadF64(h: number, cell: number, off: number): number {
+  const at = reading(h, cell, off, 8);
+  return at < 0 ? 0 : machine.view.getFloat64(at, true);
+}
+
+// ---- stores --------------------------------------------------------------------------------------------------------
+
+export function store8(h: number, cell: number, off: number, v: number): void {
+  const at = writing(h, cell, off, 1);
+  if (at < 0) return;
+  machine.watch(at, true);
+  machine.bytes[at] = v;
+}
+
+export function store16(h: number, cell: number, off: number, v: number): void {
+  const at = writing(h, cell, off, 2);
+  if (at < 0) return;
+  machine.watch(at, true);
+  machine.view.setUint16(at, v & 0xffff, true);
+}
+
+export function store32(h: number, cell: number, off: number, v: number): void {
+  const at = writing(h, cell, off, 4);
+  if (at >= 0) put32(at, v | 0);
+}
+
+export function store64(h: number, cell: number, off: number, v: number): void {
+  const at = writing(h, cell, off, 8);
+  if (at >= 0) put64(at, v);
+}
+
+export function storePair(h: number, cell: number, off: number, lo: number, hi: number): void {
+  const at = writing(h, cell, off, 8);
+  if (at < 0) return;
+  machine.watch(at, true);
+  machine.words[at >>> 2] = lo;
+  machine.words[(at >>> 2) + 1] = hi;
+}
+
+export function storeF64(h: number, cell: number, off: number, v: number): void {
+  const at = writing(h, cell, off, 8);
+  if (at < 0) return;
+  machine.watch(at, true);
+  machine.view.setFloat64(at, v, true);
+}
+
+// ---- read-modify-writes ----------------------------------------------------------------------------------------------
+
+export function exchange32(h: number, cell: number, off: number, v: number): number {
+  const at = writing(h, cell, off, 4);
+  if (at < 0) return 0;
+  const old = machine.words[at >>> 2]!;
+  put32(at, v | 0);
+  return old;
+}
+
+export function exchange64(h: number, cell: number, off: number, v: number): number {
+  const at = writing(h, cell, off, 8);
+  if (at < 0) return 0;
+  const old = get64(at);
+  put64(at, v);
+  return old;
+}
+
+export function fetchAdd32(h: number, cell: number, off: number, v: number): number {
+  const at = writing(h, cell, off, 4);
+  if (at < 0) return 0;
+  const old = machine.words[at >>> 2]!;
+  put32(at, (old + v) | 0);
+  return old;
+}
+
+export function fetchAdd64(h: number, cell: number, off: number, v: number): number {
+  const at = writing(h, cell, off, 8);
+  if (at < 0) return 0;
+  const old = get64(at);
+  put64(at, old + v);
+  return old;
+}
+
+export function cas32(h: number, cell: number, off: number, expected: number, desired: number): number {
+  const at = writing(h, cell, off, 4);
+  if (at < 0 || machine.words[at >>> 2] !== (expected | 0)) return 0;
+  put32(at, desired | 0);
+  return 1;
+}
+
+export function cas64(h: number, cell: number, off: number, expected: number, desired: number): number {
+  const at = writing(h, cell, off, 8);
+  if (at < 0 || get64(at) !== expected) return 0;
+  put64(at, desired);
+  return 1;
+}
+
+/** What the tree does not use is not simulated; whoever begins to use it finds out here. */
+function missing(): never {
+  throw new Error("the simulated memory lacks this access");
+}
+export const fetchAdd8: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchAdd16: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchSub8: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchSub16: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchOr8: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchOr16: (h: number, cell: number, off: number, v: number) => number = missing;
+export const fetchOr64: (h: number, cell: number, off: number, v: number) => number = missing;
+export const cas8: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
+export const cas16: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
+export const casWeak8: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
+export const casWeak16: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
+export const casWeak32: (h: number, cell: number, off: number, expected: number, desired: number) => number = cas32;
+export const casWeak64: (h: number, cell: number, off: number, expected: number, desired: number) => number = cas64;
+
+export function fetchSub32(h: number, cell: number, off: number, v: number): number {
+  return fetchAdd32(h, cell, off, -v);
+}
+
+export function fetchSub64(h: number, cell: number, off: number, v: number): number {
+  return fetchAdd64(h, cell, off, -v);
+}
+
+export function fetchOr32(h: number, cell: number, off: number, v: number): number {
+  const at = writing(h, cell, off, 4);
+  if (at < 0) return 0;
+  const old = machine.words[at >>> 2]!;
+  put32(at, old | v);
+  return old;
+}
+
+// ---- order -----------------------------------------------------------------------------------------------------------
+
+/** The load and the store are two steps: others can come in between. */
+export function enterEpoch(
+  h: number,
+  fromCell: number,
+  fromOff: number,
+  toCell: number,
+  toOff: number,
+): number {
+  const epoch = load32(h, fromCell, fromOff);
+  store32(h, toCell, toOff, epoch);
+  return epoch;
+}
+
+export function fence(): void {}
+export function acquireFence(): void {}
+export function pause(_n: number): void {
+  if (machine.current.dead) machine.step(false);
+}
+export function prefetch(_h: number, _cell: number): void {}
+export function yieldThread(): void {
+  machine.wait(1);
+}
+export function monotonicNs(): number {
+  return (machine.now += 1000);
+}
+
+// ---- persistent memory -------------------------------------------------------------------------------------------------
+
+export const movnt32: (h: number, cell: number, off: number, v: number) => void = store32;
+export const movnt64: (h: number, cell: number, off: number, lo: number, hi: number) => void = storePair;
+export const setN48Key: (h: number, cell: number, off: number, byte: number) => void = store8;
+export function persist(_h: number, _cell: number, _off: number, _len: number): void {}
+
+// ---- many words --------------------------------------------------------------------------------------------------------
+
+export function findByte16(h: number, cell: number, off: number, count: number, byte: number): number {
+  const at = reading(h, cell, off, Math.min(count, 16));
+  if (at < 0) return -1;
+  for (let i = 0; i < count && i < 16; i++) if (machine.bytes[at + i] === byte) return i;
+  return -1;
+}
+
+export function findWord(
+  h: number,
+  cell: number,
+  off: number,
+  stride: number,
+  count: number,
+  mask: number,
+  value: number,
+): number {
+  machine.step(false);
+  for (let i = 0; i < count; i++) {
+    const at = address(h, cell, off + i * stride, 4);
+    if (at < 0) return -1;
+    if ((machine.words[at >>> 2]! & mask) === value) return i;
+  }
+  return -1;
+}
+
+export function findEntry(
+  h: number,
+  cell: number,
+  off: number,
+  stride: number,
+  count: number,
+  mask: number,
+  value: number,
+  off2: number,
+  min: number,
+): number {
+  machine.step(false);
+  for (let i = 0; i < count; i++) {
+    const at = address(h, cell, off + i * stride, 4);
+    const second = address(h, cell, off2 + i * stride, 4);
+    if (at < 0 || second < 0) return -1;
+    if ((machine.words[at >>> 2]! & mask) === value && machine.words[second >>> 2]! >>> 0 >= min) return i;
+  }
+  return -1;
+}
+
+/** Two steps: the first half, then the rest. */
+export function fillWord(
+  h: number,
+  cell: number,
+  off: number,
+  stride: number,
+  count: number,
+  value: number,
+): void {
+  if (count <= 0) return;
+  for (const [from, to] of [
+    [0, count >>> 1],
+    [count >>> 1, count],
+  ] as const) {
+    machine.step(true);
+    for (let i = from; i < to; i++) {
+      const at = address(h, cell, off + i * stride, 4);
+      if (at < 0) return;
+      machine.touch(at, 4);
+      machine.words[at >>> 2] = value;
+    }
+  }
+}
+
+/** A step for each word: the sum is of no one moment. */
+export function sum64(h: number, cell: number, off: number, stride: number, count: number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += load64(h, cell, off + i * stride);
+  return sum;
+}
+
+function scratchOf(h: number): Uint8Array {
+  return mappingOf(h)?.scratch ?? NO_SCRATCH;
+}
+
+export function compareBytes(h: number, cell: number, off: number, scratchOff: number, len: number): number {
+  const at = reading(h, cell, off, len);
+  if (at < 0) return 0;
+  const scratch = scratchOf(h);
+  for (let i = 0; i < len; i++) if (machine.bytes[at + i] !== scratch[scratchOff + i]) return i;
+  return -1;
+}
+
+function copyFrom(h: number, cell: number, off: number, bytes: Uint8Array): number {
+  const at = writing(h, cell, off, bytes.length);
+  if (at < 0) return 0;
+  machine.watch(at, true);
+  machine.bytes.set(bytes, at);
+  return 1;
+}
+
+export function copyIn(h: number, cell: number, off: number, scratchOff: number, len: number): number {
+  return copyFrom(h, cell, off, scratchOf(h).subarray(scratchOff, scratchOff + len));
+}
+
+export function copyOut(h: number, cell: number, off: number, scratchOff: number, len: number): number {
+  const at = reading(h, cell, off, len);
+  if (at < 0) return 0;
+  scratchOf(h).set(machine.bytes.subarray(at, at + len), scratchOff);
+  return 1;
+}
+
+export function copyInFrom(h: number, cell: number, off: number, bytes: Uint8Array, len: number): number {
+  return len === 0 ? 1 : copyFrom(h, cell, off, bytes.subarray(0, len));
+}
+
+export function copyOutTo(h: number, cell: number, off: number, bytes: Uint8Array, len: number): number {
+  const at = reading(h, cell, off, len);
+  if (at < 0) return 0;
+  bytes.set(machine.bytes.subarray(at, at + len));
+  return 1;
+}
+
+export const copyWithin: (
+  h: number,
+  toCell: number,
+  toOff: number,
+  fromCell: number,
+  fromOff: number,
+  len: number,
+) => number = missing;
+
+export const load16Bytes: (h: number, cell: number, off: number, scratchOff: number) => number = missing;
+
+export function loadWords(h: number, cell: number, off: number, scratchOff: number, count: number): number {
+  if (address(h, cell, off, count * 4) < 0) return 0;
+  const scratch = scratchOf(h);
+  const words = new Int32Array(scratch.buffer, scratch.byteOffset + scratchOff, count);
+  for (let i = 0; i < count; i++) words[i] = load32(h, cell, off + i * 4);
+  return 1;
+}
+
+/** Any good hash will do; the three forms of it agree. */
+function hashOf(bytes: Uint8Array, from: number, len: number, seed: number): number {
+  let state = seed ^ Math.imul(len, 0x9e3779b1);
+  for (let i = from; i < from + len; i++) {
+    state = Math.imul(state ^ bytes[i]!, 0x85ebca6b);
+    state ^= state >>> 15;
+  }
+  return Math.imul(state ^ (state >>> 13), 0xc2b2ae35);
+}
+
+export function hash(h: number, cell: number, off: number, len: number, seed: number): number {
+  const at = reading(h, cell, off, len);
+  return at < 0 ? 0 : hashOf(machine.bytes, at, len, seed);
+}
+
+export function hashScratch(h: number, scratchOff: number, len: number, seed: number): number {
+  return hashOf(scratchOf(h), scratchOff, len, seed);
+}
+
+export function hashFrom(bytes: Uint8Array, len: number, seed: number): number {
+  return hashOf(bytes, 0, len, seed);
+}
+
+export function storeWords(h: number, cell: number, off: number, scratchOff: number, count: number): number {
+  if (address(h, cell, off, count * 4) < 0) return 0;
+  const scratch = scratchOf(h);
+  const words = new Int32Array(scratch.buffer, scratch.byteOffset + scratchOff, count);
+  for (let i = 0; i < count; i++) store32(h, cell, off + i * 4, words[i]!);
+  return 1;
+}
+
+// ---- nodes and leaves --------------------------------------------------------------------------------------------------
+
+const NODE_SIZE = [0, N4_BYTES, N16_BYTES, N48_BYTES, N256_BYTES, 0, 0, 0];
+
+function slotsInUse(h: number, node: number, most: number): number {
+  return Math.min(load32(h, node, COUNTS) & USED_MASK, most);
+}
+
+/** Its loads are steps of their own, in the order of c/bancos.c. */
+export function childOf(h: number, node: number, tag: number, digit: number, tagOff: number): number {
+  const kind = tag & KIND_MASK;
+  const size = NODE_SIZE[kind]!;
+  if (size === 0 || address(h, node, 0, size) < 0) return 0;
+  let child = 0;
+  if (kind === NODE256) {
+    child = load32(h, node, N256_CHILDREN + digit * 4);
+  } else if (kind === NODE48) {
+    const index = load8(h, node, N48_INDEX + digit);
+    if (index !== 0) child = load32(h, node, N48_CHILDREN + ((index - 1) % 48) * 4);
+  } else if (kind === NODE16) {
+    const i = findByte16(h, node, N16_DIGITS, slotsInUse(h, node, 16), digit);
+    if (i >= 0) child = load32(h, node, N16_CHILDREN + i * 4);
+  } else {
+    const used = slotsInUse(h, node, 4);
+    let digits = load32(h, node, N4_DIGITS);
+    for (let i = 0; i < used; i++, digits >>>= 8) {
+      if ((digits & 0xff) === digit) {
+        child = load32(h, node, N4_CHILDREN + i * 4);
+        break;
+      }
+    }
+  }
+  if (child !== 0) {
+    const scratch = scratchOf(h);
+    new Int32Array(scratch.buffer, scratch.byteOffset + tagOff, 1)[0] = load32(h, child, 0);
+  }
+  return child;
+}
+
+export function listChildren(h: number, node: number, tag: number, outOff: number): number {
+  const kind = tag & KIND_MASK;
+  const size = NODE_SIZE[kind]!;
+  if (size === 0 || address(h, node, 0, size) < 0) return -1;
+  const found: { digit: number; child: number }[] = [];
+  if (kind === NODE256 || kind === NODE48) {
+    for (let digit = 0; digit < 256; digit++) {
+      let child = 0;
+      if (kind === NODE256) child = load32(h, node, N256_CHILDREN + digit * 4);
+      else {
+        const index = load8(h, node, N48_INDEX + digit);
+        if (index !== 0) child = load32(h, node, N48_CHILDREN + ((index - 1) % 48) * 4);
+      }
+      if (child !== 0) found.push({ digit, child });
+    }
+  } else {
+    const used = slotsInUse(h, node, kind === NODE4 ? 4 : 16);
+    for (let i = 0; i < used; i++) {
+      const child = load32(h, node, (kind === NODE4 ? N4_CHILDREN : N16_CHILDREN) + i * 4);
+      if (child !== 0) found.push({ digit: load8(h, node, N4_DIGITS + i), child });
+    }
+    found.sort((a, b) => a.digit - b.digit);
+  }
+  const scratch = scratchOf(h);
+  const words = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, 512);
+  for (const [i, { digit, child }] of found.entries()) {
+    words[i] = child;
+    words[256 + i] = load32(h, child, 0);
+    scratch[outOff + 2048 + i] = digit;
+  }
+  return found.length;
+}
+
+/** As `leafIsSound` of src/: the checksum of the bytes from the key up to `end`. */
+export function leafIsSound(h: number, leaf: number, tag: number, salt: number, end: number): number {
+  const at = reading(h, leaf, 0, end);
+  if (at < 0 || end < LEAF_KEY) return 0;
+  const digits = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
+  const seed = mix32(mix32(salt, leaf), ((tag >>> TYPE_SHIFT) << 16) | digits);
+  const sum = hashOf(machine.bytes, at + LEAF_KEY, end - LEAF_KEY, seed);
+  const low = machine.words[(at + LEAF_SEQ) >>> 2]!;
+  const high = machine.words[(at + LEAF_MARK_HIGH) >>> 2]! >>> MARK_SEQ_SHIFT;
+  return mix32(mix32(sum, low), high) === machine.words[(at + LEAF_CHECKSUM) >>> 2] ? 1 : 0;
+}
+
+const TYPE_FLOAT64 = 1;
+const SECTOR_BYTES = 512;
+
+export function gather(
+  h: number,
+  listOff: number,
+  n: number,
+  outOff: number,
+  outSize: number,
+  valuesOff: number,
+  salt: number,
+  verify: number,
+): number {
+  if (n <= 0) return 0;
+  const scratch = scratchOf(h);
+  const list = new Int32Array(scratch.buffer, scratch.byteOffset + listOff, n * 2);
+  let out = outOff;
+  for (let i = 0; i < n; i++) {
+    const leaf = list[i]!;
+    let tag = load32(h, leaf, 0);
+    let length = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
+    const at = address(h, leaf, LEAF_KEY, length);
+    if (at < 0) tag = 0;
+    if (valuesOff >= 0 && tag >>> TYPE_SHIFT === TYPE_FLOAT64) {
+      const off = numberOffset(length);
+      const inPlace = ((leaf << 3) & (SECTOR_BYTES - 1)) + off + 8 <= SECTOR_BYTES;
+      if (verify !== 0 && leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0) tag = 0;
+      else {
+        const value = loadF64(h, leaf, off);
+        new Float64Array(scratch.buffer, scratch.byteOffset + valuesOff + i * 8, 1)[0] = value;
+      }
+    }
+    if (tag === 0) length = 0;
+    if (out + length > outOff + outSize) return i;
+    if (length > 0) {
+      machine.watch(at, false);
+      scratch.set(machine.bytes.subarray(at, at + length), out);
+    }
+    list[n + i] = tag;
+    out += length;
+  }
+  return n;
+}
+
+export function bindScratch(h: number, bytes: Uint8Array, size: number): void {
+  const mapping = mappingOf(h);
+  if (mapping === undefined) throw new RangeError(`handle ${h} is not open`);
+  mapping.scratch = bytes.subarray(0, size);
+}
+
+export function releaseScratch(h: number): void {
+  const mapping = machine.mappings[h];
+  if (mapping !== undefined) mapping.scratch = NO_SCRATCH;
+}
