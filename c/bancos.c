@@ -1163,12 +1163,17 @@ enum { MODE_SHARED = 0, MODE_READ_ONLY = 1, MODE_PRIVATE = 2, MODE_SYNC = 3 };
 enum { PROT_READ = 1, PROT_WRITE = 2 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_NORESERVE = 0x4000, MAP_SYNC = 0x80000 };
 
-/* Reserves address space over the file from offset 0; nothing may be touched before setLimit. */
+/*
+ * Reserves address space over the file from offset 0; nothing may be touched before setLimit. A handle that is mapped
+ * already moves to a larger mapping, under the same number and with its limit; what was handed out of it is stale.
+ */
 i32 bancos_map(i32 h, f64 reserved, i32 mode) {
   i64 size = to_i64(reserved);
-  if (!claimed(h) || size <= 0 || handles[h].base)
+  if (!claimed(h) || size <= 0 || (handles[h].base && (u64)size <= handles[h].reserved))
     return -EINVAL;
   handle *e = entry(h);
+  u8 *old = e->base;
+  u64 old_size = e->reserved;
   i64 flags = MAP_NORESERVE | (mode == MODE_PRIVATE ? MAP_PRIVATE
                                : mode == MODE_SYNC  ? MAP_SHARED_VALIDATE | MAP_SYNC
                                                     : MAP_SHARED);
@@ -1179,6 +1184,8 @@ i32 bancos_map(i32 h, f64 reserved, i32 mode) {
   e->base = (u8 *)(unsigned long)r;
   e->reserved = (u64)size;
   e->read_only = mode == MODE_READ_ONLY;
+  if (old)
+    call(SYS_munmap, pointer(old), (i64)old_size, 0, 0, 0, 0);
   return 0;
 }
 

@@ -1,9 +1,9 @@
 /** `bancos delete`: removes keys. */
 import type { Command } from "commander";
+import type { Run } from "./command.ts";
 import { EXIT_NOT_FOUND, EXIT_OK } from "./exit.ts";
 import { addCommon, type CommonOptions, toChange } from "./options.ts";
 import { err, out } from "./output.ts";
-import type { Run } from "./run-command.ts";
 import { withStore } from "./session.ts";
 import { parseKey, showKey } from "./text.ts";
 
@@ -23,7 +23,7 @@ export function addDelete(program: Command, run: Run): void {
       `
 Examples:
   $ bancos delete mail.bancos alice@example.org
-  $ bancos list --keys --prefix tmp: mail.bancos | xargs bancos delete mail.bancos`,
+  $ bancos list --keys --prefix tmp: mail.bancos | xargs -d '\\n' bancos delete mail.bancos`,
     )
     .action(run(remove));
 }

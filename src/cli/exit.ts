@@ -34,6 +34,17 @@ export class ConditionError extends Error {
   override readonly name = "ConditionError";
 }
 
+/** The error with the place in the input where it came up. What a line says wrongly is no fault of the command line. */
+export function withPlace(error: unknown, input: string, line: number): unknown {
+  const where = `${input}, line ${line}: `;
+  if (error instanceof UsageError) return new InputError(where + error.message);
+  if (error instanceof BancosError && USAGE.has(error.code)) {
+    return new InputError(where + error.message, { cause: error });
+  }
+  if (error instanceof Error) error.message = where + error.message;
+  return error;
+}
+
 /** What the command line gave to the store, and the store did not take. */
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "INVALID_KEY",

@@ -1,11 +1,11 @@
 /** `bancos get`: the values of keys. */
 import type { Command } from "commander";
+import type { Run } from "./command.ts";
 import { EXIT_NOT_FOUND, EXIT_OK } from "./exit.ts";
 import { addCommon, type CommonOptions, toRead } from "./options.ts";
 import { err, out } from "./output.ts";
-import type { Run } from "./run-command.ts";
 import { withStore } from "./session.ts";
-import { hexOf, jsonOfValue, parseKey, showKey } from "./text.ts";
+import { hexOf, jsonOfKey, jsonOfValue, parseKey, showKey } from "./text.ts";
 
 export function addGet(program: Command, run: Run): void {
   const command = program
@@ -13,7 +13,8 @@ export function addGet(program: Command, run: Run): void {
     .summary("show the value of a key")
     .description(
       "Shows the value of each KEY, in a line of its own. Strings come as they are, bytes as they are into a pipe or " +
-        "file and in hexadecimal on a terminal; --json tells types apart.",
+        "file and in hexadecimal on a terminal. --json tells types apart; for more than one key it writes a line " +
+        '{"key":…,"value":…} for each that is there.',
     )
     .argument("<file>", "the store")
     .argument("<key...>", "one key or more");
@@ -45,11 +46,10 @@ function get(file: string, keys: readonly string[], options: CommonOptions): num
       const value = store.get(key);
       if (value === undefined) {
         missing++;
-        // A line for each key, so that programs can tell which is which.
-        if (options.json === true && keys.length > 1) out.line("null");
         err.line(`bancos: not found: ${showKey(store.keyEncoding, key)}`);
       } else if (options.json === true) {
-        out.line(jsonOfValue(value));
+        const json = jsonOfValue(value);
+        out.line(keys.length === 1 ? json : `{"key":${jsonOfKey(key)},"value":${json}}`);
       } else if (value instanceof Uint8Array && !out.isTerminal) {
         out.bytes(value);
       } else if (value instanceof Uint8Array) {

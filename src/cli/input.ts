@@ -1,7 +1,7 @@
 /** Text from a file or standard input, in batches of lines. */
 import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
 import { isatty } from "node:tty";
-import { InputError } from "./exit.ts";
+import { InputError, UsageError } from "./exit.ts";
 import type { Session } from "./session.ts";
 
 const CHUNK = 1 << 18;
@@ -15,29 +15,41 @@ export interface Lines {
   readonly share: number | undefined;
 }
 
-export const isStandardInput = (path: string | undefined): boolean => path === undefined || path === "-";
-
-/** What to call the input in a message. */
-export const inputName = (path: string | undefined): string =>
-  isStandardInput(path) ? "standard input" : (path as string);
-
 export const stdinIsTerminal = (): boolean => isatty(0);
+
+/** An input that can be read once. */
+export interface Input {
+  /** What to call it in a message. */
+  readonly name: string;
+  /** Descriptor of the file; null: standard input. */
+  readonly fd: number | null;
+}
+
+/**
+ * Opens a file, or standard input if `path` is undefined or `-`. Before the store is opened, so that a mistyped name
+ * does not make a store.
+ */
+export function openInput(path: string | undefined): Input {
+  if (path === undefined || path === "-") return { name: "standard input", fd: null };
+  const fd = openSync(path, "r");
+  if (fstatSync(fd).isDirectory()) throw new UsageError(`${path} is a directory`);
+  return { name: path, fd };
+}
 
 interface Chunk {
   readonly bytes: Uint8Array;
   readonly share: number | undefined;
 }
 
-async function* chunksOf(path: string | undefined, session: Session): AsyncGenerator<Chunk> {
-  if (isStandardInput(path)) {
+async function* chunksOf({ fd, name }: Input, session: Session): AsyncGenerator<Chunk> {
+  if (fd === null) {
     yield* chunksOfStream(Bun.stdin.stream(), session);
     return;
   }
-  const fd = openSync(path as string, "r");
   const status = fstatSync(fd);
   if (!status.isFile()) {
     // A pipe, a terminal: reading may wait, and Ctrl-C must not.
-    yield* chunksOfStream(createReadStream(path as string, { fd, highWaterMark: CHUNK }), session);
+    yield* chunksOfStream(createReadStream(name, { fd, highWaterMark: CHUNK }), session);
     return;
   }
   try {
@@ -65,19 +77,21 @@ async function* chunksOfStream(stream: AsyncIterable<Uint8Array>, session: Sessi
   }
 }
 
-/** The lines of a file; of standard input if `path` is undefined or `-`. Ends early when the session is interrupted. */
-export async function* readLines(path: string | undefined, session: Session): AsyncGenerator<Lines> {
+/** The lines of an input. Ends early when the session is interrupted. */
+export async function* readLines(input: Input, session: Session): AsyncGenerator<Lines> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let first = 1;
   /** Pieces of the line that has not ended yet. */
   let rest: string[] = [];
   let at = 0;
-  for await (const { bytes, share } of chunksOf(path, session)) {
+  for await (const { bytes, share } of chunksOf(input, session)) {
     let text: string;
     try {
       text = decoder.decode(bytes, { stream: true });
     } catch {
-      throw new InputError(`${inputName(path)} is not UTF-8, somewhere between bytes ${at} and ${at + bytes.length}`);
+      throw new InputError(
+        `${input.name} is not UTF-8, somewhere between bytes ${at} and ${at + bytes.length}`,
+      );
     }
     at += bytes.length;
     const last = text.lastIndexOf("\n");
@@ -95,7 +109,7 @@ export async function* readLines(path: string | undefined, session: Session): As
   try {
     end = rest.join("") + decoder.decode();
   } catch {
-    throw new InputError(`${inputName(path)} ends in the middle of a character`);
+    throw new InputError(`${input.name} ends in the middle of a character`);
   }
   if (end !== "") yield { lines: [end], first, share: 1 };
 }

@@ -43,12 +43,16 @@ export function addCommon(command: Command): Command {
 
 export function addCreate(command: Command): Command {
   return command.addOption(
-    new Option("--key-encoding <name>", "how keys are encoded, if the file is new").choices([...KEY_ENCODINGS]),
+    new Option("--key-encoding <name>", "how keys are encoded, if the file is new").choices([
+      ...KEY_ENCODINGS,
+    ]),
   );
 }
 
 export function addType(command: Command, what: string): Command {
-  return command.addOption(new Option("-t, --type <type>", what).choices([...TYPES]).default("auto" satisfies TypeName));
+  return command.addOption(
+    new Option("-t, --type <type>", what).choices([...TYPES]).default("auto" satisfies TypeName),
+  );
 }
 
 export function wholeNumber(text: string): number {

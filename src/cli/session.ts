@@ -1,5 +1,5 @@
 /** A store opened by a command, closed in good order however the command ends. */
-import { type Key, Store, type OpenOptions, type Value } from "../index.ts";
+import { type Key, type OpenOptions, Store, type Value } from "../index.ts";
 import { EXIT_SIGINT, EXIT_SIGTERM } from "./exit.ts";
 import { err, out } from "./output.ts";
 

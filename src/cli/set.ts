@@ -1,10 +1,10 @@
 /** `bancos set`: inserts or replaces one key. */
 import type { Command } from "commander";
 import type { Value } from "../index.ts";
+import type { Run } from "./command.ts";
 import { ConditionError, EXIT_OK, UsageError } from "./exit.ts";
 import { readStandardInput, stdinIsTerminal } from "./input.ts";
 import { addCommon, addCreate, addType, type CreateOptions, toCreate } from "./options.ts";
-import type { Run } from "./run-command.ts";
 import { withStore } from "./session.ts";
 import { parseKey, parseValue, showKey, type TypeName } from "./text.ts";
 
@@ -48,7 +48,12 @@ Examples:
     .action(run(set));
 }
 
-async function set(file: string, key: string, text: string | undefined, options: SetOptions): Promise<number> {
+async function set(
+  file: string,
+  key: string,
+  text: string | undefined,
+  options: SetOptions,
+): Promise<number> {
   const value = text === undefined ? await fromStandardInput(options.type) : parseValue(text, options.type);
   return withStore(file, toCreate(options), (store) => {
     const parsed = parseKey(store.keyEncoding, key);
@@ -65,7 +70,8 @@ async function set(file: string, key: string, text: string | undefined, options:
 }
 
 async function fromStandardInput(type: TypeName): Promise<Value> {
-  if (stdinIsTerminal()) throw new UsageError("the value is missing: bancos set FILE KEY VALUE, or give it on standard input");
+  if (stdinIsTerminal())
+    throw new UsageError("the value is missing: bancos set FILE KEY VALUE, or give it on standard input");
   const bytes = await readStandardInput();
   if (type === "bytes") return bytes;
   let text: string;

@@ -62,7 +62,9 @@ function wrapped(name: string, content: unknown): Value {
     if (name === "$bytes") return fromBase64(content);
     if (name === "$number" && /^(NaN|-?Infinity)$/.test(content)) return Number(content);
   }
-  throw new UsageError(`{"${name}":${JSON.stringify(content)}} is no value; see \`bancos help set\` for the forms`);
+  throw new UsageError(
+    `{"${name}":${JSON.stringify(content)}} is no value; see \`bancos help set\` for the forms`,
+  );
 }
 
 /** The value that parsed JSON stands for. */
@@ -92,7 +94,9 @@ function fromBase64(text: string): Uint8Array {
 export function parseBytes(text: string): Uint8Array {
   if (text.startsWith("0x")) {
     if (!/^0x([0-9a-fA-F]{2})*$/.test(text)) {
-      throw new UsageError(`${text} is not hexadecimal: two digits a byte (text:${text} for the text itself)`);
+      throw new UsageError(
+        `${text} is not hexadecimal: two digits a byte (text:${text} for the text itself)`,
+      );
     }
     return Uint8Array.from(Buffer.from(text.slice(2), "hex"));
   }
@@ -117,7 +121,10 @@ function parseAuto<T>(text: string, json: (parsed: unknown) => T): T | bigint | 
   } catch {
     return text;
   }
-  if (typeof parsed === "number" && (!Number.isFinite(parsed) || (!Number.isSafeInteger(parsed) && /^-?\d+$/.test(text.trim())))) {
+  if (
+    typeof parsed === "number" &&
+    (!Number.isFinite(parsed) || (!Number.isSafeInteger(parsed) && /^-?\d+$/.test(text.trim())))
+  ) {
     throw new UsageError(
       `${text} is more than a number holds exactly: write ${text.trim()}n for a bigint, "${text.trim()}" in quotes for a string, or say --type`,
     );
@@ -219,7 +226,8 @@ export function textOfKey(encoding: KeyEncoding, key: Key): string {
 
 /** The same for people: in one line, printable. */
 export function showKey(encoding: KeyEncoding, key: Key): string {
-  if (typeof key === "string" && (key === "" || key.startsWith('"') || UNPRINTABLE.test(key))) return quote(key);
+  if (typeof key === "string" && (key === "" || key.startsWith('"') || UNPRINTABLE.test(key)))
+    return quote(key);
   return textOfKey(encoding, key).replace(
     UNPRINTABLES,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,

@@ -108,7 +108,18 @@ export class Heap {
       // Free cells are spread too thinly; look again when there are an eighth more of them.
       this.searchAt[sizeClass] = hint + Math.max(cells, hint >>> 3);
     }
-    this.slab[sizeClass] = takeSlab(region, sizeClass, this.slot);
+    let slab: number;
+    try {
+      slab = takeSlab(region, sizeClass, this.slot);
+    } catch (error) {
+      // No room for another slab. Free cells are worth a search however thinly they are spread.
+      slab = adoptSlab(region, sizeClass, this.slot, 1, this.cursor[sizeClass]!);
+      if (slab < 0) throw error;
+      this.cursor[sizeClass] = slab;
+      this.adopt(slab, sizeClass);
+      return this.take(sizeClass);
+    }
+    this.slab[sizeClass] = slab;
     this.bump[sizeClass] = cells;
     return this.take(sizeClass);
   }
@@ -149,8 +160,9 @@ export class Heap {
       freeCell(this.region, cell, this.slot);
       return;
     }
-    store32(this.h, cell, NEXT, this.list[sizeClass]!);
+    // The tag first: until it is FREE a recoverer may need the leaf's checksum, which the link overwrites.
     store32(this.h, cell, TAG, FREE);
+    store32(this.h, cell, NEXT, this.list[sizeClass]!);
     this.list[sizeClass] = cell;
     this.listed[sizeClass]!++;
   }

@@ -87,7 +87,7 @@ export const SB_DONE = 768;
 /** W: ordinal that was `done` when the sync under way started; and the W known to be on the disk. */
 export const SB_W = 776;
 export const SB_W_DISK = 784;
-/** Participant slot that runs a sync, 0: nobody. */
+/** Who runs a sync: slot (10 bits), incarnation; 0: nobody. */
 export const SB_SYNC_OWNER = 832;
 /** Non-zero: a sync failed; sticks until a rebuild. */
 export const SB_SYNC_ERROR = 836;
@@ -322,12 +322,8 @@ export const CHUNK_BYTES = CHUNK_ENTRIES + CHUNK_LENGTH * CHUNK_ENTRY_BYTES;
 const LOCK_BASE = 2 ** 40;
 /** Held by a participant for as long as it lives. */
 export const lifeByte = (slot: number): number => LOCK_BASE + slot;
-/** Held by whoever recovers a slot. */
-export const recoveryByte = (slot: number): number => LOCK_BASE + 1024 + slot;
 /** Held while a store is created, opened for the first time or closed for the last time. */
 export const OPEN_BYTE = LOCK_BASE + 4096;
-/** Held by whoever runs a sync; freed by the kernel if it dies. */
-export const SYNC_BYTE = LOCK_BASE + 4097;
 
 // ---- the sizes above, asserted -------------------------------------------------------------------------------------
 

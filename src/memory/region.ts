@@ -106,10 +106,10 @@ export class Region {
 
   /** The tag of a cell that read as nothing: either it lies in blocks added by another, or the file is damaged. */
   tagAfterRefresh(cell: number, reachable: number): number {
-    if (this.refresh()) {
-      const tag = load32(this.h, cell, TAG);
-      if ((tag & reachable) !== 0) return tag;
-    }
+    this.refresh();
+    // Also where that brought nothing new: several tags may have been read before the first of them made us look.
+    const tag = load32(this.h, cell, TAG);
+    if ((tag & reachable) !== 0) return tag;
     throw corrupt("a pointer leads to a cell that is not in use", cell);
   }
 

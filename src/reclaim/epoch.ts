@@ -23,7 +23,8 @@ export function enter(p: Participant): void {
 
 /** After the last use of any pointer. */
 export function leave(p: Participant): void {
-  if (--p.entered === 0) store32(p.h, p.me, SLOT_EPOCH, 0);
+  // With an intent left by an exception, the epoch keeps the cells that our own recovery will look at.
+  if (--p.entered === 0 && !p.announced) store32(p.h, p.me, SLOT_EPOCH, 0);
 }
 
 /**

@@ -33,8 +33,10 @@ import {
   LIVE,
   PRIVATE,
   RETIRED,
+  SLOT_LIMBO,
   SLOT_MASK,
   SLOT_SHIFT,
+  SLOT_WAITING,
   STATE_MASK,
   slotCell,
   TAG,
@@ -106,18 +108,33 @@ export function repairLimbo(h: number, slot: number, base: number, free: (cell: 
   }
   // Entries whose cell was freed already: the head had only not moved yet.
   while (head !== tail) {
-    if (chunkOrdinal(h, chunk, slot) !== ordinal(head)) {
-      const old = chunk;
-      chunk = load32(h, chunk, CHUNK_NEXT);
-      store32(h, me, base + LIMBO_TRANSIT, old);
-      store32(h, me, base + LIMBO_CHUNK, chunk);
-      free(old);
-    }
     const tag = load32(h, load32(h, chunk, entryOffset(head)), TAG);
     if ((tag & (STATE_MASK | SLOT_MASK)) === (RETIRED | (slot << SLOT_SHIFT))) return;
     head = (head + 1) | 0;
-    store32(h, me, base + LIMBO_HEAD, head);
+    chunk = moveHead(h, me, base, head, chunk, free);
   }
+}
+
+/** Moves the head of a limbo to `head`; gives the chunk of the head, `chunk` or its successor. */
+function moveHead(
+  h: number,
+  me: number,
+  base: number,
+  head: number,
+  chunk: number,
+  free: (cell: number) => void,
+): number {
+  if ((head & (CHUNK_LENGTH - 1)) !== 0) {
+    store32(h, me, base + LIMBO_HEAD, head);
+    return chunk;
+  }
+  const next = load32(h, chunk, CHUNK_NEXT);
+  store32(h, me, base + LIMBO_TRANSIT, chunk);
+  store32(h, me, base + LIMBO_HEAD, head);
+  store32(h, me, base + LIMBO_CHUNK, next);
+  free(chunk);
+  store32(h, me, base + LIMBO_TRANSIT, 0);
+  return next;
 }
 
 /** Writes entry `position` of the limbo at `base` of slot `slot` and moves its tail past it (recovery). */
@@ -158,6 +175,15 @@ export function visitLimbo(
   }
 }
 
+/** Is there anything in the limbos of slot `slot`? */
+export function hasLimbo(h: number, slot: number): boolean {
+  const me = slotCell(slot);
+  for (const base of [SLOT_LIMBO, SLOT_WAITING]) {
+    if (load32(h, me, base + LIMBO_HEAD) !== load32(h, me, base + LIMBO_TAIL)) return true;
+  }
+  return false;
+}
+
 /** One limbo of a participant that is alive. Its words in the slot have no other writer. */
 export class Limbo {
   private readonly h: number;
@@ -170,6 +196,7 @@ export class Limbo {
   private headChunk: number;
   /** The chunk of position `tail`. */
   private tailChunk = 0;
+  private readonly freeChunk: (cell: number) => void;
 
   /** Takes over what is in the slot at `base` (SLOT_LIMBO or SLOT_WAITING). */
   constructor(heap: Heap, slot: number, base: number) {
@@ -178,7 +205,8 @@ export class Limbo {
     this.slot = slot;
     this.me = slotCell(slot);
     this.base = base;
-    repairLimbo(this.h, slot, base, (cell) => heap.free(cell));
+    this.freeChunk = (cell) => heap.free(cell);
+    repairLimbo(this.h, slot, base, this.freeChunk);
     this.head = load32(this.h, this.me, base + LIMBO_HEAD);
     this.tail = load32(this.h, this.me, base + LIMBO_TAIL);
     this.headChunk = load32(this.h, this.me, base + LIMBO_CHUNK);
@@ -267,19 +295,8 @@ export class Limbo {
     if ((load32(this.h, cell, TAG) & STATE_MASK) !== RETIRED)
       throw corrupt("a cell in limbo is not retired", cell);
     this.heap.free(cell);
-    const head = (this.head + 1) | 0;
-    this.head = head;
-    if ((head & (CHUNK_LENGTH - 1)) !== 0) {
-      store32(this.h, this.me, this.base + LIMBO_HEAD, head);
-      return true;
-    }
-    const old = this.headChunk;
-    this.headChunk = load32(this.h, old, CHUNK_NEXT);
-    store32(this.h, this.me, this.base + LIMBO_TRANSIT, old);
-    store32(this.h, this.me, this.base + LIMBO_HEAD, head);
-    store32(this.h, this.me, this.base + LIMBO_CHUNK, this.headChunk);
-    this.heap.free(old);
-    store32(this.h, this.me, this.base + LIMBO_TRANSIT, 0);
+    this.head = (this.head + 1) | 0;
+    this.headChunk = moveHead(this.h, this.me, this.base, this.head, this.headChunk, this.freeChunk);
     return true;
   }
 }

@@ -3,23 +3,22 @@ import { SB, SB_W_DISK } from "../memory/layout.ts";
 import { load64 } from "../memory/primitives.ts";
 import { markedAt } from "../node/leaf.ts";
 import { reclaimableBefore } from "./epoch.ts";
+import type { Limbo } from "./limbo.ts";
 import { isBefore } from "./order.ts";
 import type { Participant } from "./participant.ts";
 
 /** Changes between two reclamations, and the most cells that one of them frees: bounded work for a single write. */
 export const RECLAIM_EVERY = 64;
-const MOST_AT_ONCE = 256;
-
-/** Part of every change: reclaims now and then. Called outside the epoch where there is a choice. */
-export function reclaimSometimes(p: Participant): void {
-  if (p.retired < RECLAIM_EVERY) return;
-  p.retired = 0;
-  reclaim(p, MOST_AT_ONCE);
-}
+export const RECLAIM_MOST = 256;
 
 /** Frees at most `most` of this participant's retired cells; returns how many. Throws CORRUPT. */
 export function reclaim(p: Participant, most: number): number {
-  const { limbo, waiting, h } = p;
+  return reclaimFrom(p, p.limbo, p.waiting, most);
+}
+
+/** The same for two limbos that `p` may empty. */
+export function reclaimFrom(p: Participant, limbo: Limbo, waiting: Limbo, most: number): number {
+  const h = p.h;
   let oldest: number;
   if (limbo.length > 0) {
     oldest = limbo.oldestEpoch;

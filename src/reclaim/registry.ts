@@ -9,6 +9,7 @@ import {
   INTENT_STATE,
   lifeByte,
   SB,
+  SB_ORPHANS,
   SB_SLOTS_USED,
   SLOT_ALIVE,
   SLOT_BY_MASK,
@@ -35,8 +36,18 @@ import {
   threadStartTime,
   unlockByte,
 } from "../memory/platform.ts";
-import { cas32, load32, load64, loadF64, store32, store64, storeF64 } from "../memory/primitives.ts";
+import {
+  cas32,
+  fetchAdd32,
+  load32,
+  load64,
+  loadF64,
+  store32,
+  store64,
+  storeF64,
+} from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
+import { hasLimbo } from "./limbo.ts";
 
 export const ROLE_READER = 1;
 export const ROLE_WRITER = 2;
@@ -69,7 +80,11 @@ export function claimSlot(region: Region, role: number): number {
     store64(h, me, SLOT_THREAD_START, Math.max(0, threadStartTime(process.pid, tid)));
     store64(h, me, SLOT_PID_NAMESPACE, pidNamespace());
     storeF64(h, me, SLOT_SINCE, Date.now());
-    if (cas32(h, me, SLOT_WORD, word, slotWord(slotIncarnation(word), 0, SLOT_ALIVE)) === 1) return slot;
+    if (cas32(h, me, SLOT_WORD, word, slotWord(slotIncarnation(word), 0, SLOT_ALIVE)) === 1) {
+      // Whoever takes the slot takes over what is in its limbos.
+      if (hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, -1);
+      return slot;
+    }
     unlockByte(fd, lifeByte(slot));
   }
   throw new BancosError(
@@ -81,6 +96,7 @@ export function claimSlot(region: Region, role: number): number {
 /** Gives up the slot of a participant that leaves in good order. */
 export function leaveSlot(region: Region, slot: number): void {
   const word = load32(region.h, slotCell(slot), SLOT_WORD);
+  if (hasLimbo(region.h, slot)) fetchAdd32(region.h, SB, SB_ORPHANS, 1);
   store32(region.h, slotCell(slot), SLOT_WORD, slotWord((slotIncarnation(word) + 1) & 0xfffff, 0, SLOT_FREE));
   unlockByte(region.fd, lifeByte(slot));
 }

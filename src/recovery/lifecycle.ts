@@ -12,10 +12,12 @@ import {
   SB_BOOT_ID,
   SB_CLEAN,
   SB_DEVICE,
+  SB_GATE,
   SB_IDENTITY_CHECKSUM,
   SB_INODE,
   SB_LAST_START,
   SB_MAX_SLABS,
+  SB_NO_IN_PLACE,
   SB_Q,
   SLAB_BYTES,
   SLOT_FREE,
@@ -24,11 +26,19 @@ import {
   slotCell,
 } from "../memory/layout.ts";
 import { mix32 } from "../memory/mix.ts";
-import { bootId, fileIdentity, lockByte, lockHeld, syncRange, unlockByte } from "../memory/platform.ts";
+import {
+  bootId,
+  fileIdentity,
+  lockByte,
+  lockHeld,
+  sleepMs,
+  syncRange,
+  unlockByte,
+} from "../memory/platform.ts";
 import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
-import { OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
+import { closeHandlesOfTheDead, OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
 import { syncNow } from "./sync.ts";
 
 /** What `open` found and did; shown by `stats().recovery`. */
@@ -100,7 +110,11 @@ const isNew = (h: number): boolean => load64(h, SB, SB_Q) === 1 && load32(h, SB,
 
 /** Takes the open lock; whoever holds it creates, checks, recovers. */
 export function lockOpen(fd: number): void {
-  lockByte(fd, OPEN_BYTE, "write", true);
+  for (let round = 0; !lockByte(fd, OPEN_BYTE, "write", false); round++) {
+    // A Worker of ours that was terminated while it held the lock can't free it.
+    if (round % 64 === 63) closeHandlesOfTheDead();
+    sleepMs(round < 20 ? 0.1 : 1);
+  }
 }
 
 export function unlockOpen(fd: number): void {
@@ -143,6 +157,9 @@ export function join(
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
     exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q) - 1);
+    // Nobody is there to make a backup, whatever the words say.
+    store32(h, SB, SB_GATE, 0);
+    store32(h, SB, SB_NO_IN_PLACE, 0);
   } else if (forceRebuild) {
     throw new BancosError(
       "INVALID_OPERATION",
@@ -155,9 +172,18 @@ export function join(
     store32(h, SB, SB_CLEAN, 0);
     syncRange(h, 0, SLAB_BYTES);
   }
-  const participantsRecovered = recoverTheDead(region, OPENER);
-  const slot = claimSlot(region, role);
-  return { slot, report: { found, participantsRecovered, rebuild: rebuilt } };
+  // Recovery is done by who has a slot, so that it can be recovered from in turn.
+  let recovered = 0;
+  let slot: number;
+  try {
+    slot = claimSlot(region, role);
+  } catch (error) {
+    recovered = recoverTheDead(region, OPENER);
+    if (recovered === 0) throw error;
+    slot = claimSlot(region, role);
+  }
+  recovered += recoverTheDead(region, slot);
+  return { slot, report: { found, participantsRecovered: recovered, rebuild: rebuilt } };
 }
 
 function raiseMaxSlabs(h: number, maxSlabs: number): void {

@@ -33,14 +33,13 @@ import {
   INTENT_WAITING,
   KIND_MASK,
   LEAF,
-  LIMBO_HEAD,
-  LIMBO_TAIL,
   LIVE,
   MARK_DELETED,
   MARK_NONE,
   MARK_SUPERSEDED,
   MARK_VOID,
   NODE256,
+  OPEN_BYTE,
   PRIVATE,
   RETIRED,
   SB,
@@ -54,21 +53,27 @@ import {
   SLOT_KEY_COUNT,
   SLOT_LIMBO,
   SLOT_MASK,
-  SLOT_PID,
-  SLOT_PID_NAMESPACE,
   SLOT_PRIVATE0,
   SLOT_PRIVATE1,
   SLOT_RECOVERING,
   SLOT_SHIFT,
   SLOT_SYNC_TICKET,
-  SLOT_TID,
   SLOT_WAITING,
   SLOT_WORD,
+  SLOTS,
   STATE_MASK,
   slotCell,
   TAG,
 } from "../memory/layout.ts";
-import { closeFile, HANDLES, handleInfo, pidNamespace, unmapHandle } from "../memory/platform.ts";
+import {
+  closeFile,
+  HANDLES,
+  handleInfo,
+  lockHeld,
+  threadId,
+  threadStartTime,
+  unmapHandle,
+} from "../memory/platform.ts";
 import {
   cas32,
   exchange32,
@@ -83,8 +88,11 @@ import type { Region } from "../memory/region.ts";
 import { freeCell, releaseSlabsOf } from "../memory/slabs.ts";
 import { markKind, markRemoved, markReplaced } from "../node/leaf.ts";
 import { countsOf, recount, usedOf } from "../node/node.ts";
-import { appendAgain, repairLimbo } from "../reclaim/limbo.ts";
+import { appendAgain, hasLimbo, Limbo, repairLimbo } from "../reclaim/limbo.ts";
+import type { Participant } from "../reclaim/participant.ts";
+import { reclaimFrom } from "../reclaim/reclaim.ts";
 import { isDead, slotBy, slotIncarnation, slotState, slotsUsed, slotWord } from "../reclaim/registry.ts";
+import { releaseSyncOf } from "../reclaim/synclock.ts";
 
 type Free = (cell: number) => void;
 
@@ -180,7 +188,7 @@ function freeIfPrivate(h: number, slot: number, field: number, free: Free): void
   if ((tag & KIND_MASK) <= LEAF) free(cell);
 }
 
-/** An opener without a slot of its own recovers as 0, under the open lock. */
+/** An opener that finds no slot free recovers as 0, under the open lock. */
 export const OPENER = 0;
 
 /**
@@ -188,22 +196,24 @@ export const OPENER = 0;
  * holds the open lock). Returns whether it did.
  */
 export function recoverSlot(region: Region, slot: number, me: number): boolean {
+  // Whoever asks may have read the number a moment after it was cleared.
+  if (slot < 1 || slot > SLOTS || slot === me) return false;
   const h = region.h;
   const cell = slotCell(slot);
   const word = load32(h, cell, SLOT_WORD);
   const state = slotState(word);
-  if (slot === me || state === SLOT_FREE) return false;
+  if (state === SLOT_FREE) return false;
   const responsible = state === SLOT_ALIVE ? slot : slotBy(word);
-  if (responsible === OPENER ? me !== OPENER : responsible === me || !isGone(region, responsible))
-    return false;
+  if (responsible === me ? me !== OPENER : !isGone(region, responsible)) return false;
   const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
   if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) return false;
   finishRecovery(region, slot, me);
   return true;
 }
 
-/** Dead, or recovered already. */
+/** Dead, or recovered already. An opener is gone when nobody holds the open lock. */
 function isGone(region: Region, slot: number): boolean {
+  if (slot === OPENER) return !lockHeld(region.fd, OPEN_BYTE);
   const state = slotState(load32(region.h, slotCell(slot), SLOT_WORD));
   return state !== SLOT_ALIVE || isDead(region, slot);
 }
@@ -212,11 +222,13 @@ function finishRecovery(region: Region, slot: number, me: number): void {
   const h = region.h;
   const cell = slotCell(slot);
   region.refresh();
-  recoverIntent(region, slot, (freed) => freeCell(region, freed, me));
+  // What is done for the dead is done in its name: should we die too, it is found under its number again.
+  recoverIntent(region, slot, (freed) => freeCell(region, freed, slot));
   releaseSlabsOf(region, slot);
   adoptRecoveriesOf(region, slot, me);
+  releaseSyncOf(h, slot, slotIncarnation(load32(h, cell, SLOT_WORD)));
   if (hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, 1);
-  closeLeftOpen(region, slot);
+  closeHandlesOfTheDead();
   // Last of all: until here its epoch kept what recovery looked at from being reused.
   store64(h, cell, SLOT_SYNC_TICKET, 0);
   store32(h, cell, SLOT_EPOCH, 0);
@@ -238,27 +250,16 @@ function adoptRecoveriesOf(region: Region, dead: number, me: number): void {
   }
 }
 
-export function hasLimbo(h: number, slot: number): boolean {
-  const me = slotCell(slot);
-  for (const base of [SLOT_LIMBO, SLOT_WAITING]) {
-    if (load32(h, me, base + LIMBO_HEAD) !== load32(h, me, base + LIMBO_TAIL)) return true;
-  }
-  return false;
-}
-
 /**
- * A terminated Worker leaves its descriptor and mapping open in our process; with the descriptor, its life byte would
- * stay held. Closes what the dead thread had open on this file.
+ * A terminated Worker leaves its descriptors and mappings open in our process, and with a descriptor the locks on it:
+ * its life byte, and perhaps the open lock. Closes what threads of this process that are gone had open. (Only the
+ * prebuilt library knows other threads' handles; built by TinyCC, each thread has a table of its own.)
  */
-function closeLeftOpen(region: Region, slot: number): void {
-  const me = slotCell(slot);
-  if (load32(region.h, me, SLOT_PID) !== process.pid) return;
-  if (load64(region.h, me, SLOT_PID_NAMESPACE) !== pidNamespace()) return;
-  const tid = load32(region.h, me, SLOT_TID);
+export function closeHandlesOfTheDead(): void {
+  const mine = threadId();
   for (let handle = 1; handle < HANDLES; handle++) {
-    if (handle === region.h) continue;
     const info = handleInfo(handle);
-    if (!info.used || info.tid !== tid || !region.isSameFile(info.fd)) continue;
+    if (!info.used || info.tid === mine || threadStartTime(process.pid, info.tid) !== 0) continue;
     unmapHandle(handle);
     closeFile(info.fd);
   }
@@ -269,4 +270,30 @@ export function recoverTheDead(region: Region, me: number): number {
   let recovered = 0;
   for (let slot = 1; slot <= slotsUsed(region.h); slot++) if (recoverSlot(region, slot, me)) recovered++;
   return recovered;
+}
+
+/**
+ * Reclaims what participants that are gone had retired: their slots are free and their limbos are not empty. Frees at
+ * most `most` cells in the name of participant `p`; returns how many.
+ */
+export function collectOrphans(p: Participant, most: number): number {
+  const { region, h } = p;
+  let freed = 0;
+  for (let slot = 1; slot <= slotsUsed(h) && freed < most; slot++) {
+    const cell = slotCell(slot);
+    const word = load32(h, cell, SLOT_WORD);
+    if (slotState(word) !== SLOT_FREE || !hasLimbo(h, slot)) continue;
+    const claimed = slotWord(slotIncarnation(word), p.slot, SLOT_COLLECTING);
+    if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) continue;
+    region.refresh();
+    freed += reclaimFrom(
+      p,
+      new Limbo(p.heap, slot, SLOT_LIMBO),
+      new Limbo(p.heap, slot, SLOT_WAITING),
+      most - freed,
+    );
+    if (!hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, -1);
+    store32(h, cell, SLOT_WORD, slotWord(slotIncarnation(word), 0, SLOT_FREE));
+  }
+  return freed;
 }

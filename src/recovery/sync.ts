@@ -6,21 +6,11 @@
  * taken before Q, so that what was marked before S was taken had its sequence number below the sync's.
  */
 import { BancosError } from "../errors.ts";
-import {
-  SB,
-  SB_DONE,
-  SB_LAST_START,
-  SB_Q,
-  SB_S,
-  SB_SYNC_ERROR,
-  SB_SYNC_OWNER,
-  SB_W,
-  SB_W_DISK,
-  SYNC_BYTE,
-} from "../memory/layout.ts";
-import { lockByte, PlatformError, sleepMs, syncFile, unlockByte } from "../memory/platform.ts";
+import { SB, SB_DONE, SB_LAST_START, SB_Q, SB_S, SB_SYNC_ERROR, SB_W, SB_W_DISK } from "../memory/layout.ts";
+import { PlatformError, sleepMs, syncFile } from "../memory/platform.ts";
 import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
+import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
 
 /** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
 const MAX = 2 ** 53 - 1;
@@ -42,30 +32,27 @@ export function checkSyncError(region: Region): void {
   );
 }
 
-/** Tries to become the one who syncs. */
-export function tryStartSync(region: Region, slot: number): boolean {
-  if (!lockByte(region.fd, SYNC_BYTE, "write", false)) return false;
-  store32(region.h, SB, SB_SYNC_OWNER, slot);
-  return true;
+/** A sync under way: its ordinal, and the W that it puts on the disk. */
+export interface Sync {
+  readonly ordinal: number;
+  readonly w: number;
 }
 
-/** Steps 2 and 3; returns the sync's ordinal. The caller holds the sync lock. */
-export function beginSync(h: number): number {
-  store64(h, SB, SB_W, load64(h, SB, SB_DONE));
+/** Steps 2 and 3. The caller holds the sync lock. */
+export function beginSync(h: number): Sync {
+  const w = load64(h, SB, SB_DONE);
+  store64(h, SB, SB_W, w);
   exchange64(h, SB, SB_LAST_START, MAX);
   const ordinal = fetchAdd64(h, SB, SB_S, 1);
   const seq = fetchAdd64(h, SB, SB_Q, 1);
   exchange64(h, SB, SB_LAST_START, seq);
-  return ordinal;
+  return { ordinal, w };
 }
 
-/** Step 5, and the lock is free. */
-export function endSync(region: Region, ordinal: number): void {
-  const h = region.h;
-  const w = load64(h, SB, SB_W);
-  store64(h, SB, SB_DONE, ordinal);
-  store64(h, SB, SB_W_DISK, w);
-  releaseSync(region);
+/** Step 5. A later sync of the same holder may have ended before: neither word moves back. */
+export function endSync(h: number, sync: Sync): void {
+  if (load64(h, SB, SB_DONE) < sync.ordinal) store64(h, SB, SB_DONE, sync.ordinal);
+  if (load64(h, SB, SB_W_DISK) < sync.w) store64(h, SB, SB_W_DISK, sync.w);
 }
 
 /** The sync failed: remembered for ever, for everybody. */
@@ -73,15 +60,20 @@ export function failSync(region: Region, error: unknown): BancosError {
   const errno =
     error instanceof PlatformError ? error.errno : Number((error as { errno?: number }).errno ?? 5);
   store32(region.h, SB, SB_SYNC_ERROR, Math.abs(errno) || 5);
-  releaseSync(region);
   return new BancosError("IO_ERROR", `cannot sync ${region.path}: ${(error as Error).message}`, {
     cause: error,
   });
 }
 
-function releaseSync(region: Region): void {
-  store32(region.h, SB, SB_SYNC_OWNER, 0);
-  unlockByte(region.fd, SYNC_BYTE);
+/** Steps 2 to 5, in this thread. The caller holds the sync lock. Throws IO_ERROR. */
+export function syncHolding(region: Region): void {
+  const sync = beginSync(region.h);
+  try {
+    syncFile(region.fd);
+  } catch (error) {
+    throw failSync(region, error);
+  }
+  endSync(region.h, sync);
 }
 
 /**
@@ -94,19 +86,13 @@ export function syncNow(region: Region, slot: number, onWait: (owner: number) =>
   for (let round = 0; ; round++) {
     checkSyncError(region);
     if (isSynced(h, ticket)) return;
-    if (tryStartSync(region, slot)) break;
+    if (trySyncLock(h, slot)) break;
     sleepMs(round < 10 ? 0.1 : 1);
-    if (round % 16 === 15) onWait(load32(h, SB, SB_SYNC_OWNER));
+    if (round % 16 === 15) onWait(syncOwner(h));
   }
-  if (isSynced(h, ticket)) {
-    releaseSync(region);
-    return;
-  }
-  const ordinal = beginSync(h);
   try {
-    syncFile(region.fd);
-  } catch (error) {
-    throw failSync(region, error);
+    if (!isSynced(h, ticket)) syncHolding(region);
+  } finally {
+    syncUnlock(h, slot);
   }
-  endSync(region, ordinal);
 }

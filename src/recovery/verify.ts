@@ -101,12 +101,18 @@ export interface VerifyReport {
 const MOST_PROBLEMS = 1000;
 const LOOKS = 4;
 
+/** Told now and then how much of a look at the file is done, 0 to 1, and how many cells were looked at. */
+export type VerifyProgress = (share: number, cells: number) => void;
+
+/** Cells between two calls of a {@link VerifyProgress}. */
+const PROGRESS_EVERY = 1 << 14;
+
 /** Checks the whole file. Throws CLOSED only; what is wrong is in the report. */
-export function verifyRegion(p: Participant): VerifyReport {
-  let report = new Look(p).run();
+export function verifyRegion(p: Participant, onProgress: VerifyProgress | null = null): VerifyReport {
+  let report = new Look(p, onProgress).run();
   for (let look = 1; look < LOOKS && !report.ok && othersWrite(p); look++) {
     waitForEpoch(p);
-    const again = new Look(p).run();
+    const again = new Look(p, onProgress).run();
     const before = new Set(report.problems.map((problem) => `${problem.code}@${problem.offset}`));
     const problems = again.problems.filter((problem) => before.has(`${problem.code}@${problem.offset}`));
     report = { ...again, problems, ok: problems.length === 0 };
@@ -174,15 +180,20 @@ class Look {
   private keys = 0;
   private nodes = 0;
   private cells = 0;
+  private readonly onProgress: VerifyProgress | null;
+  /** How many keys the slots count: what the walk over the tree has before it. */
+  private readonly expected: number;
 
-  constructor(p: Participant) {
+  constructor(p: Participant, onProgress: VerifyProgress | null) {
     this.p = p;
+    this.onProgress = onProgress;
     this.h = p.h;
     this.region = p.region;
     this.region.refresh();
     this.reached = new Cells(p.region);
     this.inLimbo = new Cells(p.region);
     this.chunks = new Cells(p.region);
+    this.expected = sum64(this.h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(this.h, SB, SB_SLOTS_USED));
   }
 
   run(): VerifyReport {
@@ -262,6 +273,10 @@ class Look {
         continue;
       }
       this.keys++;
+      // The walk over the tree takes about four fifths of the time, the pass over the slabs the rest.
+      if (this.onProgress !== null && this.keys % PROGRESS_EVERY === 0) {
+        this.onProgress(0.8 * Math.min(1, this.keys / Math.max(1, this.expected)), this.keys + this.nodes);
+      }
       const room = this.roomOf(child);
       if (!isValidLeaf(this.region, child, room, Number.MAX_SAFE_INTEGER)) {
         this.report("CHECKSUM", child, "a leaf's checksum is wrong, or it does not fit its cell");
@@ -397,6 +412,9 @@ class Look {
       const entry = entryCell(slab);
       const word = load32(h, entry, ENTRY_WORD);
       const kind = entryKind(word);
+      if (this.onProgress !== null && slab % 256 === 0) {
+        this.onProgress(0.8 + (0.2 * slab) / region.capacity, this.keys + this.nodes);
+      }
       if (slab < FIRST_DATA_SLAB || (isTableSlab(slab) && slab < frontier)) {
         if (kind !== SLAB_RESERVED) this.report("SLAB", entry, `slab ${slab} is not reserved`);
       } else if (slab >= frontier) {

@@ -12,6 +12,7 @@ import { compareBytes } from "../memory/primitives.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
+import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 
 /** Cells still to be walked, the next on top. Grows as needed; one per participant is enough. */
@@ -88,7 +89,9 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
   let witness: number;
   let tag: number;
   let last: number;
+  let round = 0;
   do {
+    startAgain(p, round++);
     descend(p);
     last = p.pathLength - 1;
     witness = p.leaf;

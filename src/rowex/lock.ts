@@ -3,7 +3,18 @@
  * is recovered by whoever waits.
  */
 import { corrupt } from "../errors.ts";
-import { LIVE, SLOT_MASK, SLOT_SHIFT, STATE_MASK, TAG } from "../memory/layout.ts";
+import {
+  LIVE,
+  SLOT_FREE,
+  SLOT_MASK,
+  SLOT_SHIFT,
+  SLOT_STATE_MASK,
+  SLOT_WORD,
+  SLOTS,
+  STATE_MASK,
+  slotCell,
+  TAG,
+} from "../memory/layout.ts";
 import { monotonicNs, yieldThread } from "../memory/platform.ts";
 import { cas32, load32, pause } from "../memory/primitives.ts";
 import type { Participant } from "../reclaim/participant.ts";
@@ -13,6 +24,17 @@ const PAUSES = 128;
 const YIELDS = 64;
 /** Nanoseconds between two looks at the holder. */
 const LOOK_EVERY = 2e6;
+
+/**
+ * A change starts again when another came before it. So many times in a row that does not happen: then what the
+ * descent finds and what the check under the lock asks for contradict each other, in a damaged file.
+ */
+const MOST_ROUNDS = 100_000;
+
+/** Called before try number `round` of a change to the place that `p.path` leads to. Throws CORRUPT. */
+export function startAgain(p: Participant, round: number): void {
+  if (round > MOST_ROUNDS) throw corrupt("a node contradicts itself", p.path[p.pathLength - 1]!);
+}
 
 /**
  * Locks `node` for `p`. Returns its tag without the lock, or 0 if the node is obsolete: the place has changed, start
@@ -50,6 +72,15 @@ function lockSlowly(p: Participant, node: number): number {
     const now = monotonicNs();
     if (now - looked < LOOK_EVERY) continue;
     looked = now;
-    p.onLongWait(holder >>> SLOT_SHIFT);
+    const slot = holder >>> SLOT_SHIFT;
+    const word = slot <= SLOTS ? load32(p.h, slotCell(slot), SLOT_WORD) : SLOT_FREE;
+    if ((word & SLOT_STATE_MASK) !== SLOT_FREE) {
+      p.onLongWait(slot);
+      continue;
+    }
+    // The slot was free, and had not been claimed and freed again, while the node had its lock: nobody will unlock it.
+    if (load32(p.h, node, TAG) === tag && (slot > SLOTS || load32(p.h, slotCell(slot), SLOT_WORD) === word)) {
+      throw corrupt("a node is locked by a participant that is not there", node);
+    }
   }
 }

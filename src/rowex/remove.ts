@@ -13,6 +13,7 @@ import {
   newNodeCell,
   reserveLimbo,
 } from "./change.ts";
+import { startAgain } from "./lock.ts";
 import { depthOnPath, descend } from "./place.ts";
 import { type Condition, slotOnPath } from "./write.ts";
 
@@ -27,7 +28,8 @@ export const REFUSED = 2;
  * agrees. The caller is in an epoch. Linearized by the committing store. Throws as `write` does.
  */
 export function remove(p: Participant, condition: Condition | null): number {
-  for (;;) {
+  for (let round = 0; ; round++) {
+    startAgain(p, round);
     descend(p);
     const leaf = p.leaf;
     if (leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)) return NOT_THERE;

@@ -5,6 +5,7 @@ import { load32, loadF64, storeF64, storePair } from "../memory/primitives.ts";
 import { hasKey, TYPE_FLOAT64, TYPE_INT64, typeOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { dropNewLeaf, giveUp } from "./change.ts";
+import { startAgain } from "./lock.ts";
 import { descend } from "./place.ts";
 import {
   type Condition,
@@ -26,7 +27,8 @@ import {
  * is looked at under the lock, since it may change in place; other leaves never change.
  */
 export function updateIf(p: Participant, payload: Payload, condition: Condition): boolean {
-  for (;;) {
+  for (let round = 0; ; round++) {
+    startAgain(p, round);
     descend(p);
     const leaf = p.leaf;
     if (leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)) break;
@@ -66,7 +68,8 @@ const INT64_MAX = 2n ** 63n - 1n;
 
 /** Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. */
 export function add(p: Participant, delta: Delta, key: unknown): number | bigint {
-  for (;;) {
+  for (let round = 0; ; round++) {
+    startAgain(p, round);
     if (write(p, delta.payload, IF_ABSENT)) {
       return delta.payload.type === TYPE_FLOAT64 ? delta.number : (delta.bigint as bigint);
     }

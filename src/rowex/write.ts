@@ -45,6 +45,7 @@ import {
   reserveLimbo,
   unlockParent,
 } from "./change.ts";
+import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 
 /** What to write: filled by the store's value encoder. */
@@ -72,7 +73,8 @@ export const IF_PRESENT = 2;
  * Throws FULL, NO_SPACE, IO_ERROR, CORRUPT; the caller then recovers this participant's own intent.
  */
 export function write(p: Participant, payload: Payload, condition: number): boolean {
-  for (;;) {
+  for (let round = 0; ; round++) {
+    startAgain(p, round);
     descend(p);
     const leaf = p.leaf;
     if (leaf !== 0 && hasKey(p.h, leaf, p.leafTag, p.keyLength)) {

@@ -109,6 +109,7 @@ import { depthOf, isNode, kindOf, liveOf, NODE_BYTES, NODE_CAPACITY, slotOf, use
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { ROLE_READER, slotIncarnation, slotState, slotsUsed } from "../reclaim/registry.ts";
+import { type VerifyProgress, type VerifyReport, verifyRegion } from "../recovery/verify.ts";
 import type { Store } from "./store.ts";
 import { readValue } from "./value.ts";
 
@@ -233,6 +234,7 @@ const NODE_NAMES = ["", "Node4", "Node16", "Node48", "Node256"] as const;
 const STATES = ["free", "private", "live", "retired"] as const;
 const SLAB_KINDS = ["free", "claimed", "cells", "run", "part of a run", "reserved"] as const;
 const SLOT_STATES = ["free", "alive", "recovering", "collecting"] as const;
+const INTENT_STATES = ["none", "announced", "checked", "published"] as const;
 const TYPE_NAMES = new Map<number, string>([
   [ValueType.FLOAT64, "number"],
   [ValueType.INT64, "bigint"],
@@ -621,6 +623,7 @@ function slotFields(p: Participant, slot: number): Found["fields"] {
   const word = load32(h, me, SLOT_WORD);
   const cell = (field: number): number => offsetOf(load32(h, me, field));
   const since = new Date(loadF64(h, me, SLOT_SINCE));
+  const intent = load32(h, me, INTENT_STATE);
   return [
     ["state", slot > slotsUsed(h) ? "never used" : SLOT_STATES[slotState(word) as 0 | 1 | 2 | 3]],
     ["incarnation", slotIncarnation(word)],
@@ -630,12 +633,17 @@ function slotFields(p: Participant, slot: number): Found["fields"] {
     ["since", Number.isNaN(since.getTime()) ? "?" : since.toISOString()],
     ["epoch", load32(h, me, SLOT_EPOCH) >>> 0],
     ["keys added less removed", load64(h, me, SLOT_KEY_COUNT)],
-    ["intent", load32(h, me, INTENT_STATE)],
-    ["locks", `${cell(INTENT_LOCK0)}, ${cell(INTENT_LOCK1)}`],
-    ["commits at", cell(INTENT_CELL)],
-    ["new cells", `${cell(INTENT_NEW0)}, ${cell(INTENT_NEW1)}`],
-    ["old leaf", cell(INTENT_OLD_LEAF)],
-    ["old node", cell(INTENT_OLD_NODE)],
+    ["intent", INTENT_STATES[intent] ?? `unknown (${intent})`],
+    // Without an intent these words are what the last one left.
+    ...(intent === 0
+      ? []
+      : ([
+          ["locks", `${cell(INTENT_LOCK0)}, ${cell(INTENT_LOCK1)}`],
+          ["commits at", cell(INTENT_CELL)],
+          ["new cells", `${cell(INTENT_NEW0)}, ${cell(INTENT_NEW1)}`],
+          ["old leaf", cell(INTENT_OLD_LEAF)],
+          ["old node", cell(INTENT_OLD_NODE)],
+        ] as const)),
     ["private cells", `${cell(SLOT_PRIVATE0)}, ${cell(SLOT_PRIVATE1)}`],
     [
       "limbo, entries",
@@ -661,4 +669,11 @@ function entryFields(p: Participant, slab: number): Found["fields"] {
     ["slabs in the run", load32(h, entry, ENTRY_RUN)],
     ["checksum", `0x${(load32(h, entry, ENTRY_CHECKSUM) >>> 0).toString(16).padStart(8, "0")}`],
   ];
+}
+
+// ---- verify ------------------------------------------------------------------------------------------------------------
+
+/** `store.verify()`, and `onProgress` is told now and then how much is done and how many cells were looked at. */
+export function verifyWithProgress<V, K>(store: Store<V, K>, onProgress: VerifyProgress): VerifyReport {
+  return verifyRegion(store.participant(), onProgress);
 }

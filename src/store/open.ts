@@ -101,7 +101,7 @@ function openOrCreate(path: string, options: CheckedOptions): number {
       }
       return openFile(path, { write: true });
     } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
+      if (!(error instanceof PlatformError)) throw ioError(`cannot open ${path}`, error);
       if (error.code !== "ENOENT" || tries > 10) throw ioError(`cannot open ${path}`, error);
       if (!create) {
         throw new BancosError("NOT_FOUND", `there is no file ${path}, and it is not to be created`, {
@@ -144,10 +144,21 @@ function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
         if (round > 100) sleepMs(0.1);
       },
     );
+    if (role === ROLE_WRITER) reserveForDeletes(participant);
     return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report };
   } catch (error) {
     region.close();
     throw error;
+  }
+}
+
+/** A delete takes room in limbo. Taken now, it is there when the store is full. */
+function reserveForDeletes(participant: Participant): void {
+  try {
+    participant.limbo.reserve();
+    participant.waiting.reserve();
+  } catch (error) {
+    if (!(error instanceof BancosError) || (error.code !== "FULL" && error.code !== "NO_SPACE")) throw error;
   }
 }
 

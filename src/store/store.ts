@@ -6,8 +6,9 @@ import {
   lengthOffset,
   numberOffset,
   SB,
+  SB_EPOCH,
+  SB_ORPHANS,
   SB_SLOTS_USED,
-  SB_SYNC_OWNER,
   SLOT_BYTES,
   SLOT_KEY_COUNT,
   slotCell,
@@ -17,20 +18,21 @@ import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
 import { SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
-import { enter, leave } from "../reclaim/epoch.ts";
+import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { reclaim, reclaimSometimes } from "../reclaim/reclaim.ts";
+import { RECLAIM_EVERY, RECLAIM_MOST, reclaim } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
-import { recoverIntent, recoverSlot, recoverTheDead } from "../recovery/recover.ts";
+import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
+import { collectOrphans, recoverIntent, recoverSlot, recoverTheDead } from "../recovery/recover.ts";
 import {
   beginSync,
   checkSyncError,
   endSync,
   failSync,
   isSynced,
+  syncHolding,
   syncNow,
   syncTicket,
-  tryStartSync,
 } from "../recovery/sync.ts";
 import { type VerifyReport, verifyRegion } from "../recovery/verify.ts";
 import { lookup } from "../rowex/place.ts";
@@ -80,6 +82,10 @@ export interface Writer<V = Value, K = string> extends Reader<V, K> {
   add(key: K, delta: number | bigint): number | bigint;
 }
 
+/** Reclamations between two looks at other participants, and cells in limbo from which on one is held up. */
+const LOOK_AT_OTHERS_EVERY = 16;
+const HELD_UP = 4096;
+
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -103,6 +109,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private readonly payload: ValueEncoder;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private syncing: Promise<void> | null = null;
+  private reclaimed = 0;
 
   /** @internal Use {@link open}. */
   constructor(path: string, options: OpenOptions = {}) {
@@ -136,6 +143,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private writing(): Participant {
     const p = this.participantOrNull;
     if (p === null) throw this.closed();
+    // An exception left an intent, and the clean-up after it failed too.
+    if (p.announced) this.abort(p);
     if (this.readOnly) {
       throw new BancosError("READ_ONLY", `${this.path} was opened with readOnly; open it without to write`);
     }
@@ -161,14 +170,68 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     p.keyCount = load64(p.h, p.me, SLOT_KEY_COUNT);
   }
 
+  /**
+   * After `error` undid a change: if it was for want of room and there are retired cells of ours, reclaims them, and
+   * the change is worth another try. Two syncs, where they only wait for the disk. In an epoch. Throws `error` otherwise.
+   */
+  private makeRoom(p: Participant, error: unknown): void {
+    const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
+    if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
+    if (p.waiting.length > 0) this.flushSync();
+    if (p.waiting.length > 0) this.flushSync();
+    let freed = 0;
+    for (let round = 0; round < 3; round++) {
+      freed += reclaim(p, Number.MAX_SAFE_INTEGER);
+      // No pointer is held: on to the present epoch, so that our own does not stand in the way.
+      enter(p);
+      leave(p);
+    }
+    if (freed === 0) throw error;
+  }
+
+  private writeAgain(p: Participant, condition: number, error: unknown): boolean {
+    this.makeRoom(p, error);
+    try {
+      return write(p, this.payload, condition);
+    } catch (again) {
+      this.abort(p);
+      throw again;
+    }
+  }
+
+  private removeAgain(
+    p: Participant,
+    condition: ((p: Participant) => boolean) | null,
+    error: unknown,
+  ): number {
+    this.makeRoom(p, error);
+    try {
+      return remove(p, condition);
+    } catch (again) {
+      this.abort(p);
+      throw again;
+    }
+  }
+
   /** After every write: durability, reclamation. */
   private afterWrite(p: Participant): void {
     this.payload.external = null;
-    reclaimSometimes(p);
+    if (p.retired >= RECLAIM_EVERY) this.reclaimNow(p);
     if (this.commit) {
       if (p.entered === 0) this.flushSync();
     } else if (this.timer === null && this.flushEvery > 0) {
       this.scheduleFlush();
+    }
+  }
+
+  private reclaimNow(p: Participant): void {
+    p.retired = 0;
+    reclaim(p, RECLAIM_MOST);
+    if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
+    // Now and then: what the gone have left, and whether who holds us back is dead.
+    if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
+    if (p.limbo.length > HELD_UP) {
+      recoverSlot(p.region, slotHoldingBack(p.h, load32(p.h, SB, SB_EPOCH)), p.slot);
     }
   }
 
@@ -192,7 +255,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       done = write(p, this.payload, condition);
     } catch (error) {
       this.abort(p);
-      throw error;
+      done = this.writeAgain(p, condition, error);
     } finally {
       leave(p);
     }
@@ -285,7 +348,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       done = remove(p, condition);
     } catch (error) {
       this.abort(p);
-      throw error;
+      done = this.removeAgain(p, condition, error);
     } finally {
       leave(p);
     }
@@ -488,7 +551,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       if (isSynced(h, ticket)) return;
       if (this.syncing !== null) {
         await this.syncing;
-      } else if (tryStartSync(region, slot)) {
+      } else if (trySyncLock(h, slot)) {
         this.syncing = this.syncInBackground();
         try {
           await this.syncing;
@@ -497,33 +560,43 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
         }
       } else {
         await Bun.sleep(1);
-        if (round % 16 === 15 && this.participantOrNull !== null)
-          recoverSlot(region, load32(h, SB, SB_SYNC_OWNER), slot);
+        if (round % 16 === 15 && this.participantOrNull !== null) recoverSlot(region, syncOwner(h), slot);
       }
     }
   }
 
   /** The caller holds the sync lock. A descriptor of its own, so that closing the store can't pull it away. */
   private async syncInBackground(): Promise<void> {
-    const { region } = this.opened;
-    const ordinal = beginSync(region.h);
-    const fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
+    const { region, participant } = this.opened;
+    const sync = beginSync(region.h);
     let failure: unknown = null;
     try {
-      await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
+      const fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
+      try {
+        await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
+      } finally {
+        closeFile(fd);
+      }
     } catch (error) {
       failure = error;
     }
-    closeFile(fd);
+    // Closed meanwhile: closing has synced and given the lock back.
     if (this.participantOrNull === null) return;
-    if (failure !== null) throw failSync(region, failure);
-    endSync(region, ordinal);
+    try {
+      if (failure !== null) throw failSync(region, failure);
+      endSync(region.h, sync);
+    } finally {
+      syncUnlock(region.h, participant.slot);
+    }
   }
 
   /** Returns when all that was written before the call is on the disk. Throws `IO_ERROR`, `CLOSED`. */
   flushSync(): void {
     const { region, slot } = this.participant();
-    syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+    checkSyncError(region);
+    // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
+    if (this.syncing !== null) syncHolding(region);
+    else syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
   }
 
   // ---- looking after the file ------------------------------------------------------------------------------------------
@@ -544,7 +617,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const p = this.participant();
     recoverTheDead(p.region, p.slot);
     let freed = 0;
-    for (let round = 0; round < 2; round++) freed += reclaim(p, Number.MAX_SAFE_INTEGER);
+    // Twice: the first moves the epoch on, so that the second can free what was retired in it.
+    for (let round = 0; round < 2; round++) {
+      freed += reclaim(p, Number.MAX_SAFE_INTEGER) + collectOrphans(p, Number.MAX_SAFE_INTEGER);
+    }
     return freed;
   }
 
@@ -559,6 +635,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       throw new BancosError("INVALID_OPERATION", "close() inside reader() or writer(): close after it");
     }
     if (this.timer !== null) clearTimeout(this.timer);
+    // What a background flush of this store holds passes to the sync that closing does.
+    if (this.syncing !== null) syncUnlock(p.h, p.slot);
     reclaim(p, Number.MAX_SAFE_INTEGER);
     this.participantOrNull = null;
     closeOpened(this.opened);

@@ -10,8 +10,8 @@ export const COUNTER_COUNT = 64;
 export const begun = (me: number): number => me * 2;
 export const returned = (me: number): number => me * 2 + 1;
 
-type Say = (line: string) => void;
-type Role = (task: Task, counters: Counters, say: Say) => void | Promise<void>;
+export type Say = (line: string) => void;
+export type Role = (task: Task, counters: Counters, say: Say) => void | Promise<void>;
 
 const number = (task: Task, name: string, byDefault: number): number =>
   Number(task.options?.[name] ?? byDefault);
@@ -49,8 +49,13 @@ const ROLES: Readonly<Record<string, Role>> = {
   },
 };
 
+/** The roles of other files, which import this one's frame. */
+const MORE: Readonly<Record<string, () => Promise<{ readonly roles: Readonly<Record<string, Role>> }>>> = {
+  historian: () => import("./histories.ts"),
+};
+
 export async function play(task: Task, say: Say): Promise<void> {
-  const role = ROLES[task.role];
+  const role = ROLES[task.role] ?? (await MORE[task.role]?.())?.roles[task.role];
   if (role === undefined) throw new Error(`there is no role ${task.role}`);
   using counters = new Counters(task.counters, COUNTER_COUNT);
   await role(task, counters, say);

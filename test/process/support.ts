@@ -40,9 +40,7 @@ export class Random {
     return this.below(n) === 0;
   }
   pick<T>(list: readonly T[]): T {
-    const item = list[this.below(list.length)];
-    if (item === undefined) throw new Error("nothing to pick from");
-    return item;
+    return list[this.below(list.length)] as T;
   }
 }
 

@@ -142,13 +142,21 @@ class Machine {
   locks = new Map<number, number>();
   /** What the watchers saw that must never be. */
   violations: string[] = [];
+  /**
+   * The words that the threads in hooks have touched, while it is not null: 1 loaded, 2 stored. And of the thread
+   * below, the first access after its hook that conflicts with them: until there, everything is as if the hook had
+   * run just before that access.
+   */
+  footprint: Map<number, number> | null = null;
+  conflictAt: number = NEVER;
   /** Off while a test damages or prepares the file by hand. */
   watching = true;
   /** Thread that has the slot: set by who opens stores. */
   readonly slotOwner = new Int32Array(SLOTS + 1);
   private nextFd = 100;
   private nextTid = 1000;
-  /** Pages changed since the last `mark`. */
+  /** The file when it was last marked, and the pages changed since. */
+  private base = EMPTY;
   private dirty = new Uint8Array(FILE_BYTES >>> PAGE_SHIFT);
   // What the watchers know.
   /** Per slot: when it entered the epoch it is in, 0: in none; when it last reached state 3 of an intent. */
@@ -170,6 +178,8 @@ class Machine {
     this.mappings = [undefined];
     this.locks = new Map();
     this.violations = [];
+    this.footprint = null;
+    this.conflictAt = NEVER;
     this.watching = true;
     this.nextFd = 100;
     this.nextTid = 1000;
@@ -240,6 +250,25 @@ class Machine {
     this.clock++;
   }
 
+  /** Takes note of which bytes a step is about; `length` 0: of anything. */
+  trace(address: number, length: number, store: boolean): void {
+    const footprint = this.footprint;
+    if (footprint === null) return;
+    const first = address >>> 2;
+    const last = (address + Math.max(length, 1) - 1) >>> 2;
+    if (this.depth > 0) {
+      if (length === 0) footprint.set(-1, 2);
+      for (let word = first; word <= last; word++) footprint.set(word, footprint.get(word)! | (store ? 2 : 1));
+    } else if (this.conflictAt === NEVER && footprint.size > 0) {
+      let conflict = length === 0 || footprint.has(-1);
+      for (let word = first; word <= last && !conflict; word++) {
+        const touched = footprint.get(word);
+        conflict = touched !== undefined && (store || (touched & 2) !== 0);
+      }
+      if (conflict) this.conflictAt = this.current.accesses;
+    }
+  }
+
   /** One round of waiting for somebody else. */
   wait(ms: number): void {
     const thread = this.current;
@@ -282,6 +311,7 @@ class Machine {
   mark(): () => void {
     const size = this.size;
     const image = this.bytes.slice(0, size);
+    this.base = image;
     const descriptions = [...this.descriptions].map(([fd, { thread, open }]) => ({ fd, thread, open }));
     const mappings = this.mappings.map((mapping) => (mapping === undefined ? undefined : { ...mapping }));
     const locks = new Map(this.locks);
@@ -301,6 +331,7 @@ class Machine {
         else this.bytes.fill(0, at, at + bytes);
       }
       this.dirty.fill(0);
+      this.base = image;
       this.size = size;
       this.descriptions = new Map(descriptions.map(({ fd, thread, open }) => [fd, { thread, open }]));
       this.mappings = mappings.map((mapping) => (mapping === undefined ? undefined : { ...mapping }));
@@ -317,13 +348,55 @@ class Machine {
       this.unlinked = new Map(unlinked);
       this.violations = [];
       this.depth = 0;
+      this.footprint = null;
+      this.conflictAt = NEVER;
     };
   }
 
-  /** A hash of the file and of who is alive. */
+  /** A hash of how the file differs from what it was when it was last marked, and of who is alive. */
   hash(): string {
+    const bytes = 1 << PAGE_SHIFT;
+    let hash = 0n;
+    for (let page = 0; page < this.dirty.length; page++) {
+      if (this.dirty[page] === 0) continue;
+      const at = page * bytes;
+      const now = this.bytes.subarray(at, at + bytes);
+      const before = this.base.subarray(at, at + bytes);
+      if (before.length === bytes && Buffer.compare(before, now) === 0) continue;
+      hash = Bun.hash.xxHash64(now, hash ^ BigInt(page));
+    }
+    return `${hash.toString(36)}${this.situation()}`;
+  }
+
+  /** The same, without what lies in cells that are free or private: nobody ever reads that (the watchers see to it). */
+  essence(): string {
+    const bytes = 1 << PAGE_SHIFT;
+    let hash = 0n;
+    for (let page = 0; page < this.dirty.length; page++) {
+      if (this.dirty[page] === 0) continue;
+      const at = page * bytes;
+      const now = this.bytes.slice(at, at + bytes);
+      for (let address = at; address < at + bytes && at >= DATA; ) {
+        const cell = this.cellAt(address);
+        const end = cell < 0 ? address + 8 : cell + this.cellBytes(cell);
+        if (cell >= 0 && (this.words[cell >>> 2]! & STATE_MASK) <= PRIVATE) {
+          now.fill(0, Math.max(cell + 4, at) - at, Math.min(end, at + bytes) - at);
+        }
+        address = Math.max(end, address + 8);
+      }
+      hash = Bun.hash.xxHash64(now, hash ^ BigInt(page));
+    }
+    return `${hash.toString(36)}${this.situation()}`;
+  }
+
+  private cellBytes(cell: number): number {
+    const word = this.words[(FIRST_TABLE_SLAB * SLAB_BYTES + Math.floor(cell / SLAB_BYTES) * ENTRY_BYTES) >>> 2]!;
+    return (word & ENTRY_KIND_MASK) === SLAB_RUN ? SLAB_BYTES : CLASS_BYTES[(word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT]!;
+  }
+
+  private situation(): string {
     const alive = this.threads.map((thread) => (thread.dead ? "0" : "1")).join("");
-    return `${Bun.hash.xxHash64(this.bytes.subarray(0, this.size)).toString(36)}:${alive}:${[...this.locks.keys()].join(",")}`;
+    return `:${this.size}:${alive}:${[...this.locks.keys()].sort().join(",")}`;
   }
 
   // ---- watchers ------------------------------------------------------------------------------------------------------

@@ -74,13 +74,21 @@ export const compareAndSet = (key: string, expected: Value | undefined, value: V
 
 export const add = (key: string, delta: number | bigint): Operation => ({
   name: `add ${key}`,
-  run: (store) => store.add(key, delta),
+  run: (store) => {
+    try {
+      return store.add(key, delta);
+    } catch (error) {
+      if (error instanceof BancosError && error.code === "INVALID_VALUE") return "no number";
+      throw error;
+    }
+  },
   apply: (map) => {
     const old = map.get(key);
     let sum: number | bigint;
     if (old === undefined) sum = delta;
+    else if (typeof old !== "bigint" && typeof old !== "number") return "no number";
     else if (typeof old === "bigint") sum = old + BigInt(delta);
-    else sum = (old as number) + Number(delta);
+    else sum = old + Number(delta);
     map.set(key, sum);
     return sum;
   },

@@ -12,7 +12,7 @@ import { rebuild } from "../../src/recovery/rebuild.ts";
 import { recoverSlot } from "../../src/recovery/recover.ts";
 import type { CheckedOptions } from "../../src/store/options.ts";
 import { machine } from "./machine.ts";
-import { openFile, sleepMs } from "./platform.ts";
+import { closeFile, openFile, sleepMs } from "./platform.ts";
 
 export interface Opened {
   readonly region: Region;
@@ -27,7 +27,18 @@ const word = (field: number): number => machine.words[(SB * 8 + field) >>> 2]!;
 
 export function openFileAsStore(path: string, options: CheckedOptions): Opened {
   const fd = openFile(path, { write: true });
-  lockOpen(fd);
+  try {
+    lockOpen(fd);
+    const opened = joinFile(fd, path, options);
+    unlockOpen(fd);
+    return opened;
+  } catch (error) {
+    closeFile(fd);
+    throw error;
+  }
+}
+
+function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
   const maxSlabs = word(SB_MAX_SLABS);
   const region = new Region(path, fd, "shared", word(SB_CAPACITY), maxSlabs);
   const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
@@ -40,7 +51,6 @@ export function openFileAsStore(path: string, options: CheckedOptions): Opened {
     (holder) => recoverSlot(region, holder, slot),
     () => sleepMs(1),
   );
-  unlockOpen(fd);
   return { region, participant, codec: codecFor("utf8"), keyEncoding: "utf8", role, report };
 }
 

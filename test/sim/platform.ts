@@ -16,7 +16,7 @@ export class PlatformError extends Error {
   }
 }
 
-export const HANDLES = 64;
+export const HANDLES = 1024;
 
 export interface OpenFlags {
   readonly write?: boolean;
@@ -24,23 +24,29 @@ export interface OpenFlags {
   readonly exclusive?: boolean;
 }
 
+/** A step about what is no word of the file. */
+function step(store: boolean): void {
+  machine.step(store);
+  machine.trace(0, 0, store);
+}
+
 export function openFile(_path: string, _flags: OpenFlags, _mode?: number): number {
-  machine.step(true);
+  step(true);
   return machine.open();
 }
 
 export function closeFile(fd: number): void {
-  machine.step(true);
+  step(true);
   machine.close(fd);
 }
 
 export function fileSize(_fd: number): number {
-  machine.step(false);
+  step(false);
   return machine.size;
 }
 
 export function fileBlocks(_fd: number): number {
-  machine.step(false);
+  step(false);
   return machine.size;
 }
 
@@ -51,12 +57,12 @@ export interface FileIdentity {
 }
 
 export function fileIdentity(_fd: number): FileIdentity {
-  machine.step(false);
+  step(false);
   return { dev: 1, ino: 2, birthNs: 3 };
 }
 
 export function allocate(_fd: number, off: number, len: number): void {
-  machine.step(true);
+  step(true);
   if (off + len > FILE_BYTES) throw new PlatformError("fallocate", 28, "ENOSPC");
   machine.size = Math.max(machine.size, off + len);
 }
@@ -66,13 +72,13 @@ export function truncate(_fd: number, _len: number): void {
 }
 
 export function syncFile(_fd: number): void {
-  machine.step(true);
+  step(true);
 }
 
 // ---- locks -----------------------------------------------------------------------------------------------------------
 
 export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait: boolean): boolean {
-  machine.step(true);
+  step(true);
   const holder = machine.locks.get(byte);
   if (holder === undefined || holder === fd) {
     machine.locks.set(byte, fd);
@@ -84,12 +90,12 @@ export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait
 }
 
 export function unlockByte(fd: number, byte: number): void {
-  machine.step(true);
+  step(true);
   if (machine.locks.get(byte) === fd) machine.locks.delete(byte);
 }
 
 export function lockHeld(fd: number, byte: number): boolean {
-  machine.step(false);
+  step(false);
   const holder = machine.locks.get(byte);
   return holder !== undefined && holder !== fd;
 }
@@ -99,7 +105,7 @@ export function lockHeld(fd: number, byte: number): boolean {
 export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
 
 export function newHandle(fd: number): number {
-  machine.step(false);
+  step(false);
   const mapping: Mapping = {
     fd,
     thread: machine.current,
@@ -115,19 +121,19 @@ export function newHandle(fd: number): number {
 }
 
 export function map(h: number, reservedBytes: number, _mode: MapMode): void {
-  machine.step(false);
+  step(false);
   const mapping = mappingOf(h);
   if (mapping !== undefined) mapping.reserved = reservedBytes;
 }
 
 export function setLimit(h: number, bytes: number): void {
-  machine.step(false);
+  step(false);
   const mapping = mappingOf(h);
   if (mapping !== undefined) mapping.limit = bytes;
 }
 
 export function unmapHandle(h: number): void {
-  machine.step(true);
+  step(true);
   const mapping = machine.mappings[h];
   if (mapping !== undefined) mapping.used = false;
 }
@@ -149,7 +155,7 @@ export function handleInfo(h: number): HandleInfo {
 }
 
 export function syncRange(_h: number, _off: number, _len: number): void {
-  machine.step(true);
+  step(true);
 }
 
 // ---- time, threads, machine --------------------------------------------------------------------------------------------
@@ -172,7 +178,7 @@ export function threadId(): number {
 }
 
 export function threadStartTime(_pid: number, tid: number): number {
-  machine.step(false);
+  step(false);
   const thread = machine.threads.find((one) => one.tid === tid);
   return thread === undefined || thread.dead ? 0 : tid;
 }

@@ -42,7 +42,10 @@ function address(h: number, cell: number, off: number, length: number): number {
 function reading(h: number, cell: number, off: number, length: number): number {
   machine.step(false);
   const at = address(h, cell, off, length);
-  if (at >= 0) machine.watch(at, false);
+  if (at >= 0) {
+    machine.watch(at, false);
+    machine.trace(at, length, false);
+  }
   return at;
 }
 
@@ -50,7 +53,10 @@ function reading(h: number, cell: number, off: number, length: number): number {
 function writing(h: number, cell: number, off: number, length: number): number {
   machine.step(true);
   const at = address(h, cell, off, length);
-  if (at >= 0) machine.touch(at, length);
+  if (at >= 0) {
+    machine.touch(at, length);
+    machine.trace(at, length, true);
+  }
   return at;
 }
 
@@ -185,9 +191,9 @@ export function cas64(h: number, cell: number, off: number, expected: number, de
 }
 
 /** What the tree does not use is not simulated; whoever begins to use it finds out here. */
-function missing(): never {
+const missing = (): never => {
   throw new Error("the simulated memory lacks this access");
-}
+};
 export const fetchAdd8: (h: number, cell: number, off: number, v: number) => number = missing;
 export const fetchAdd16: (h: number, cell: number, off: number, v: number) => number = missing;
 export const fetchSub8: (h: number, cell: number, off: number, v: number) => number = missing;
@@ -275,6 +281,7 @@ export function findWord(
   for (let i = 0; i < count; i++) {
     const at = address(h, cell, off + i * stride, 4);
     if (at < 0) return -1;
+    machine.trace(at, 4, false);
     if ((machine.words[at >>> 2]! & mask) === value) return i;
   }
   return -1;
@@ -296,6 +303,8 @@ export function findEntry(
     const at = address(h, cell, off + i * stride, 4);
     const second = address(h, cell, off2 + i * stride, 4);
     if (at < 0 || second < 0) return -1;
+    machine.trace(at, 4, false);
+    machine.trace(second, 4, false);
     if ((machine.words[at >>> 2]! & mask) === value && machine.words[second >>> 2]! >>> 0 >= min) return i;
   }
   return -1;
@@ -320,6 +329,7 @@ export function fillWord(
       const at = address(h, cell, off + i * stride, 4);
       if (at < 0) return;
       machine.touch(at, 4);
+      machine.trace(at, 4, true);
       machine.words[at >>> 2] = value;
     }
   }

@@ -11,8 +11,18 @@ import {
   type Store,
   type Value,
 } from "../../src/index.ts";
-import { SB_SYNC_ERROR, SLOTS } from "../../src/memory/layout.ts";
-import { errorOf, expectSound, finish, freshFolder, freshPath, quickPath, random, seed } from "./support.ts";
+import { SB_SYNC_ERROR, SLAB_BYTES, SLOTS } from "../../src/memory/layout.ts";
+import {
+  codeOf,
+  errorOf,
+  expectSound,
+  finish,
+  freshFolder,
+  freshPath,
+  quickPath,
+  random,
+  seed,
+} from "./support.ts";
 
 /** Something a caller has at hand although the types forbid it. */
 const wrong = (value: unknown): never => value as never;
@@ -256,7 +266,7 @@ describe("opening", () => {
 
   test("TOO_MANY_PARTICIPANTS: open 512 times, and room again when one closes", () => {
     const path = quickPath();
-    const stores = Array.from({ length: SLOTS }, () => open(path, { maxSize: 1 << 20 }));
+    const stores = Array.from({ length: SLOTS }, () => open(path, { maxSize: 8 << 20 }));
     stores[SLOTS - 1]!.set("a", 1);
     expectError(() => open(path), "TOO_MANY_PARTICIPANTS", /512 times.*close some/);
     stores[7]!.close();
@@ -433,17 +443,41 @@ describe("no room", () => {
       }
     }
     expectSound(store);
-    // Deleting works in a full store, and makes room.
-    for (let i = 0; i < keys.length; i += 2) expect(store.delete(keys[i]!)).toBe(true);
-    store.flushSync();
-    store.flushSync();
+    // Deleting works in a full store, and makes room for as much again.
+    const gone = keys.filter((_, i) => i % 2 === 0);
+    for (const key of gone) expect(store.delete(key)).toBe(true);
     store.collect();
     expectSound(store);
-    for (let i = 0; i < keys.length / 4; i++) store.set(`again ${i}`, "w".repeat(length));
-    for (let i = 1; i < keys.length; i += 2) expect(store.get(keys[i]!)).toBe("v".repeat(length));
-    for (let i = 0; i < keys.length / 4; i++) expect(store.get(`again ${i}`)).toBe("w".repeat(length));
+    for (const key of gone) store.set(key, "w".repeat(length));
+    for (const [i, key] of keys.entries())
+      expect(store.get(key)).toBe((i % 2 === 0 ? "w" : "v").repeat(length));
+    expectSound(store);
+    // What a sync has promised must wait for another, which a delete in a full store sees to by itself.
+    store.flushSync();
+    for (const key of keys) expect(store.delete(key)).toBe(true);
+    expect(store.size).toBe(0);
+    expectSound(store);
+    for (let i = 0; i < 3; i++) store.flushSync();
+    store.collect();
+    for (const key of gone) store.set(key, "w".repeat(length));
     expectSound(store);
   }
+
+  test("FULL: the first delete ever works in a store that not one slab is left of", () => {
+    const store = open(quickPath(), { maxSize: 2 << 20, flushEvery: 0 });
+    const slabs = (): number =>
+      store.stats().bytes.free / SLAB_BYTES + (2 << 20) / SLAB_BYTES - store.stats().bytes.file / SLAB_BYTES;
+    // Keys that differ in their first byte hang from the root: no node is ever retired.
+    store.set("a", "v".repeat(20));
+    for (let i = 98; slabs() > 0; i++) {
+      store.set(String.fromCharCode(i), new Uint8Array(Math.min(slabs(), 32) * SLAB_BYTES - 64));
+    }
+    expect(codeOf(() => store.set("one more", new Uint8Array(SLAB_BYTES)))).toBe("FULL");
+    expect(store.delete("b")).toBe(true);
+    store.collect();
+    store.set("one more", new Uint8Array(SLAB_BYTES));
+    finish(store);
+  });
 
   for (const length of [1, 100, 3000, 30_000]) {
     test(`FULL: at maxSize, with values of ${length} bytes; deletes work, and later writes succeed`, () => {

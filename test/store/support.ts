@@ -9,6 +9,8 @@ import { dirname, join } from "node:path";
 import { BancosError, type ErrorCode } from "../../src/errors.ts";
 import type { Store, VerifyReport } from "../../src/index.ts";
 
+export { random } from "../random.ts";
+
 /** The seed of all random choices of a run; BANCOS_SEED repeats a run. */
 export const seed = Number(process.env["BANCOS_SEED"] ?? (Math.random() * 0x7fffffff) | 0);
 console.log(`seed: BANCOS_SEED=${seed}`);
@@ -60,17 +62,6 @@ export function quickPath(): string {
 /** Removes a store and its folder early, where a property makes many. */
 export function remove(path: string): void {
   rmSync(dirname(path), { recursive: true, force: true });
-}
-
-/** A generator of random numbers (mulberry32) for what fast-check would be too slow for. */
-export function random(start: number): (below: number) => number {
-  let state = start | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return Math.floor((((x ^ (x >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
 }
 
 /** Fails with the problems if the file is not in order. */

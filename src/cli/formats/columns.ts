@@ -102,7 +102,8 @@ export class ColumnsReader implements FormatReader {
   line(line: string): Entry | undefined {
     const fields = this.cutter.cut(line);
     // An empty line is no record: many tools end a file with one.
-    if (fields === undefined || (fields.length === 1 && fields[0] === "" && this.columns !== 1)) return undefined;
+    if (fields === undefined || (fields.length === 1 && fields[0] === "" && this.columns !== 1))
+      return undefined;
     if (this.columns === 0) {
       this.columns = fields.length;
       if (this.options.header) this.names = fields;
@@ -132,7 +133,8 @@ export class ColumnsReader implements FormatReader {
     const object: Record<string, Json> = {};
     fields.forEach((field, i) => {
       // A bigint or bytes in an object would not be JSON.
-      if (i !== this.keyAt) object[names[i]!] = type === "string" ? field : jsonField(parseValue(field, type), field);
+      if (i !== this.keyAt)
+        object[names[i]!] = type === "string" ? field : jsonField(parseValue(field, type), field);
     });
     return object;
   }
@@ -152,7 +154,9 @@ export class ColumnsReader implements FormatReader {
 }
 
 function jsonField(value: Value, text: string): Json {
-  return typeof value === "bigint" || value instanceof Uint8Array || (typeof value === "number" && !Number.isFinite(value))
+  return typeof value === "bigint" ||
+    value instanceof Uint8Array ||
+    (typeof value === "number" && !Number.isFinite(value))
     ? text
     : value;
 }

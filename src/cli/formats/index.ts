@@ -21,7 +21,7 @@ export function readerOf(format: FormatName, options: ReaderOptions): FormatRead
 export function writerOf(format: FormatName, encoding: KeyEncoding, header: boolean): FormatWriter {
   switch (format) {
     case "jsonl":
-      return new JsonLinesWriter(encoding);
+      return new JsonLinesWriter();
     case "csv":
       return new CsvWriter(encoding, header);
     case "tsv":

@@ -2,7 +2,7 @@
  * JSON lines: `{"key":"alice","value":42}` or `["alice",42]` each, or any objects of which one field is the key
  * (`--key id`) and another the value (`--value name`; without it the whole object).
  */
-import type { Key, KeyEncoding, Value } from "../../index.ts";
+import type { Key, Value } from "../../index.ts";
 import { UsageError } from "../exit.ts";
 import { jsonOfKey, jsonOfValue, keyOfJson, shorten, valueOfJson } from "../text.ts";
 import type { Entry, FormatReader, FormatWriter, ReaderOptions } from "./format.ts";
@@ -48,12 +48,17 @@ export class JsonLinesReader implements FormatReader {
     const { key, value, constant } = this.options;
     const keyName = key ?? "key";
     if (!Object.hasOwn(fields, keyName)) {
-      throw new UsageError(`no field ${JSON.stringify(keyName)} (--key says which is the key): ${shorten(line)}`);
+      throw new UsageError(
+        `no field ${JSON.stringify(keyName)} (--key says which is the key): ${shorten(line)}`,
+      );
     }
-    if (constant !== undefined || (value === undefined && key !== undefined)) return [fields[keyName], fields];
+    if (constant !== undefined || (value === undefined && key !== undefined))
+      return [fields[keyName], fields];
     const valueName = value ?? "value";
     if (!Object.hasOwn(fields, valueName)) {
-      throw new UsageError(`no field ${JSON.stringify(valueName)} (--value says which is the value): ${shorten(line)}`);
+      throw new UsageError(
+        `no field ${JSON.stringify(valueName)} (--value says which is the value): ${shorten(line)}`,
+      );
     }
     return [fields[keyName], fields[valueName]];
   }
@@ -64,9 +69,7 @@ export class JsonLinesReader implements FormatReader {
 export class JsonLinesWriter implements FormatWriter {
   readonly head = "";
 
-  // The encoding makes no difference: JSON says of itself what is a string and what bytes.
-  constructor(_encoding: KeyEncoding) {}
-
+  // The key encoding makes no difference: JSON says of itself what is a string and what bytes.
   entry(key: Key, value: Value): string {
     return `{"key":${jsonOfKey(key)},"value":${jsonOfValue(value)}}\n`;
   }

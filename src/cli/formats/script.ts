@@ -30,7 +30,9 @@ export function parseCommand(line: string, encoding: KeyEncoding): Command | und
   const [, word = "", keyText, valueText, more = ""] = LINE.exec(text) ?? [];
   const verb = word === "lookup" ? "find" : word;
   if (verb !== "insert" && verb !== "find" && verb !== "remove") {
-    throw new UsageError(`there is no command ${JSON.stringify(shorten(word))}; there are insert, find, lookup, remove`);
+    throw new UsageError(
+      `there is no command ${JSON.stringify(shorten(word))}; there are insert, find, lookup, remove`,
+    );
   }
   const form = verb === "insert" ? "insert KEY INT" : `${word} KEY`;
   if (keyText === undefined) throw new UsageError(`the key is missing: ${form}`);

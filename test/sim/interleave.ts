@@ -1,0 +1,152 @@
+/**
+ * Two participants: operation B of the second runs as a whole just before the n-th access of operation A of the first,
+ * for every n. Where access n of A and all that B touched are independent of each other, running B after it makes no
+ * difference: such n are stepped over ({@link Machine.footprint}).
+ *
+ * B may meet a lock that A holds. Then it reports that it would wait, withdraws as after any exception, and runs again
+ * when A has ended. B may also die at one of its stores; then A goes on, recovering B if it is in the way.
+ */
+import { contents, settle, verify } from "./audit.ts";
+import type { Manner } from "./machine.ts";
+import { machine } from "./machine.ts";
+import { type Contents, explain, type Operation, type Played } from "./model.ts";
+import { type Failures, told } from "./report.ts";
+import type { Scenario } from "./scenarios.ts";
+import { type Actor, newWorld, openActor, remember, run } from "./world.ts";
+
+/** A world with two participants on the tree of a scenario. */
+export interface Stage {
+  readonly scenario: Scenario;
+  readonly a: Actor;
+  readonly b: Actor;
+  readonly before: Contents;
+  readonly back: () => void;
+}
+
+/** What the tree's leaves were promised: `promised` leaves wait for a sync before they are reused. */
+export function stage(scenario: Scenario, promised: boolean): Stage {
+  newWorld(scenario.slabs);
+  let a = openActor("A");
+  const before = new Map(scenario.keys);
+  for (const [key, value] of scenario.keys) run(a, (store) => store.set(key, value));
+  for (const key of scenario.removed ?? []) {
+    before.delete(key);
+    run(a, (store) => store.delete(key));
+  }
+  if (promised) {
+    // Whoever opens a file that nobody has open counts all that is in it as promised.
+    run(a, (store) => store.close());
+    a = openActor("A");
+  }
+  const b = openActor("B");
+  const problems: string[] = [];
+  verify(a, problems);
+  if (problems.length > 0) throw new Error(`${scenario.name}: ${problems.join("; ")}`);
+  return { scenario, a, b, before, back: remember([a, b]) };
+}
+
+/** What was run and found. */
+export interface Coverage {
+  runs: number;
+  /** Different files at the end of a run. */
+  endings: Map<string, Contents>;
+  waited: number;
+  died: number;
+}
+
+export const noCoverage = (): Coverage => ({ runs: 0, endings: new Map(), waited: 0, died: 0 });
+
+/** How B ends: undefined as it will, or at its store with this number. */
+export interface Cut {
+  readonly at: number;
+  readonly manner: Manner;
+}
+
+/** Runs A with B just before its access `n`. Returns the next `n` that makes a difference, or Infinity. */
+export function interleaveAt(
+  { scenario, a, b, before, back }: Stage,
+  opA: Operation,
+  opB: Operation,
+  n: number,
+  cut: Cut | undefined,
+  coverage: Coverage,
+  failures: Failures,
+): number {
+  back();
+  const problems: string[] = [];
+  const played: Played[] = [];
+  let ran = false;
+  let waits = false;
+  const runB = (last: boolean): void => {
+    try {
+      const ending = run(b, opB.run);
+      if (ending.how === "waits") {
+        waits = true;
+        if (last) problems.push("B waits for nobody");
+      } else played.push({ operation: opB, ended: ending.how, ...("result" in ending ? { result: ending.result } : {}), last });
+      if (ending.how === "died") coverage.died++;
+    } catch (error) {
+      problems.push(`B: ${told(error)}`);
+    }
+  };
+  if (cut !== undefined) {
+    b.thread.dieAt = cut.at;
+    b.thread.manner = cut.manner;
+  }
+  machine.footprint = new Map();
+  a.thread.hookAt = n;
+  a.thread.hook = () => {
+    ran = true;
+    runB(false);
+  };
+  let next = Number.POSITIVE_INFINITY;
+  try {
+    const ending = run(a, opA.run);
+    if (machine.conflictAt < Number.POSITIVE_INFINITY) next = machine.conflictAt + 1;
+    machine.footprint = null;
+    if (ending.how === "done") played.unshift({ operation: opA, ended: "done", result: ending.result });
+    else problems.push(`A ${ending.how}`);
+    if (!ran) return Number.POSITIVE_INFINITY;
+    b.thread.rearm();
+    if (waits) {
+      coverage.waited++;
+      runB(true);
+    }
+    a.thread.rearm();
+    coverage.runs++;
+    const hash = machine.hash();
+    // The same file at the end was looked at already.
+    const seen = coverage.endings.get(hash);
+    const after = seen ?? contents(a, problems);
+    const wrong = explain(before, played, after);
+    if (wrong !== null) problems.push(wrong);
+    problems.push(...machine.violations);
+    machine.violations = [];
+    if (seen === undefined && problems.length === 0) {
+      coverage.endings.set(hash, after);
+      // Whoever died is recovered first, else what it has under way counts as a problem.
+      if (b.thread.dead) run(a, (store) => store.collect());
+      verify(a, problems);
+      settle(b.thread.dead ? [a] : [a, b], after.size, problems);
+    }
+  } catch (error) {
+    problems.push(told(error));
+  }
+  const cutText = cut === undefined ? "" : `, ${cut.manner} at its store ${cut.at}`;
+  failures.note(`${scenario.name}: ${opA.name}, and before its access ${n} ${opB.name}${cutText}`, problems);
+  return next;
+}
+
+/** All n for one pair. */
+export function interleave(
+  on: Stage,
+  opA: Operation,
+  opB: Operation,
+  cut: Cut | undefined,
+  coverage: Coverage,
+  failures: Failures,
+): void {
+  for (let n = 1; n < Number.POSITIVE_INFINITY && !failures.enough; ) {
+    n = interleaveAt(on, opA, opB, n, cut, coverage, failures);
+  }
+}
