@@ -197,9 +197,15 @@ function isAmbiguous(text: string): boolean {
   }
 }
 
+/** A number as text; an integer past 2^53 with an exponent, since digits alone do not say what is meant. */
+function textOfNumber(value: number): string {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : jsonOfValue(value);
+}
+
 /** A value as text that `--type auto` reads back as the same value. Strings stay as they are where they can. */
 export function textOfValue(value: Value): string {
   if (typeof value === "string") return isAmbiguous(value) ? JSON.stringify(value) : value;
+  if (typeof value === "number") return textOfNumber(value);
   return typeof value === "bigint" ? `${value}n` : jsonOfValue(value);
 }
 
@@ -221,6 +227,7 @@ export function textOfKey(encoding: KeyEncoding, key: Key): string {
   if (encoding === "utf8") return key as string;
   if (encoding === "binary") return hexOf(key as Uint8Array);
   if (typeof key === "string") return isAmbiguous(key) ? JSON.stringify(key) : key;
+  if (typeof key === "number") return textOfNumber(key);
   return typeof key === "bigint" ? `${key}n` : jsonOfKey(key);
 }
 

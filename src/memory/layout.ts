@@ -287,6 +287,8 @@ export const SLOT_KEY_COUNT = 192;
 /** Cells that are PRIVATE, or may be: new leaf, new node. */
 export const SLOT_PRIVATE0 = 200;
 export const SLOT_PRIVATE1 = 204;
+/** Hint: bytes of the leaves in the second limbo. */
+export const SLOT_WAITING_BYTES = 208;
 /** Two limbos: what waits for epochs alone, and leaves that wait for a sync as well. */
 export const SLOT_LIMBO = 256;
 export const SLOT_WAITING = 320;

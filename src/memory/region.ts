@@ -22,7 +22,6 @@ import {
   fileIdentity,
   fileSize,
   map,
-  newHandle,
   PlatformError,
   setLimit,
   unmapHandle,
@@ -51,19 +50,17 @@ export class Region {
   salt = 0;
   private open = true;
 
-  /** Maps `fd`. The superblock must have been checked before; `capacity` is what it says, in slabs. */
-  constructor(path: string, fd: number, mode: MapMode, capacity: number, reserved: number) {
+  /**
+   * Maps `fd`, for which `h` is a new handle; both stay the caller's if this throws. The superblock must have been
+   * checked before; `capacity` is what it says, in slabs.
+   */
+  constructor(path: string, fd: number, h: number, mode: MapMode, capacity: number, reserved: number) {
     this.path = path;
     this.fd = fd;
     this.mode = mode;
-    this.h = newHandle(fd);
+    this.h = h;
     this.scratch = Buffer.from(new ArrayBuffer(SCRATCH_BYTES));
-    try {
-      this.remap(capacity, reserved);
-    } catch (error) {
-      unmapHandle(this.h);
-      throw error;
-    }
+    this.remap(capacity, reserved);
     bindScratch(this.h, this.scratch, SCRATCH_BYTES);
     this.salt = load32(this.h, SB, SB_SALT);
   }

@@ -30,6 +30,7 @@ import {
   FIRST_DATA_SLAB,
   FREE,
   isTableSlab,
+  MAX_SLABS,
   REGION_SLABS,
   SB,
   SB_CAPACITY,
@@ -103,6 +104,14 @@ export function nextInRun(slab: number): number {
   return isTableSlab(slab + 1) ? slab + 2 : slab + 1;
 }
 
+/** The frontier, checked: below it everything is searched, and it moves by one. Throws CORRUPT. */
+function frontierOf(h: number): number {
+  const frontier = load32(h, SB, SB_FRONTIER);
+  if (frontier <= FIRST_DATA_SLAB || frontier > MAX_SLABS)
+    throw corrupt("the frontier lies outside any file", SB + SB_FRONTIER / 8);
+  return frontier;
+}
+
 /** Moves the frontier past `slab`; the first to reach a new region reserves its table. */
 function passFrontier(region: Region, frontier: number): void {
   const h = region.h;
@@ -146,7 +155,7 @@ function claimSlab(region: Region, owner: number): number {
   const h = region.h;
   let searched = false;
   for (;;) {
-    const frontier = load32(h, SB, SB_FRONTIER);
+    const frontier = frontierOf(h);
     if (frontier > region.capacity) region.refresh();
     const hinted = load32(h, SB, SB_FREE_SLABS) > 0;
     if (hinted || (!searched && frontier >= load32(h, SB, SB_CAPACITY))) {
@@ -197,7 +206,7 @@ export function takeRun(region: Region, count: number, owner: number): number {
     let start = findFreeRun(region, count);
     if (start < 0) {
       // Beyond everything used; whoever claims a slab in between makes us look again.
-      start = load32(h, SB, SB_FRONTIER);
+      start = frontierOf(h);
       if (isTableSlab(start)) start++;
     }
     let last = start;
@@ -206,7 +215,7 @@ export function takeRun(region: Region, count: number, owner: number): number {
       region.grow(last + 1);
       continue;
     }
-    for (let frontier = load32(h, SB, SB_FRONTIER); frontier <= last; frontier = load32(h, SB, SB_FRONTIER)) {
+    for (let frontier = frontierOf(h); frontier <= last; frontier = frontierOf(h)) {
       passFrontier(region, frontier);
       if (!isTableSlab(frontier)) fetchAdd32(h, SB, SB_FREE_SLABS, 1);
     }
@@ -239,7 +248,7 @@ export function takeRun(region: Region, count: number, owner: number): number {
 /** First fit of `count` free slabs below the frontier; a run may end in unused space beyond it. -1: none. */
 function findFreeRun(region: Region, count: number): number {
   if (load32(region.h, SB, SB_FREE_SLABS) <= 0) return -1;
-  const frontier = Math.min(load32(region.h, SB, SB_FRONTIER), region.capacity);
+  const frontier = Math.min(frontierOf(region.h), region.capacity);
   let slab = findFreeSlab(region, FIRST_DATA_SLAB, frontier);
   while (slab >= 0) {
     let length = 1;

@@ -3,7 +3,7 @@
  * at hand travels in this object; its shape never changes after construction.
  */
 import { Heap } from "../memory/heap.ts";
-import { SLOT_KEY_COUNT, SLOT_LIMBO, SLOT_WAITING, slotCell } from "../memory/layout.ts";
+import { SLOT_KEY_COUNT, SLOT_LIMBO, SLOT_WAITING, SLOT_WAITING_BYTES, slotCell } from "../memory/layout.ts";
 import { load64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_BYTES, SCRATCH_KEY } from "../memory/scratch.ts";
@@ -78,8 +78,10 @@ export class Participant {
   /** How the live children of `commitNode` change after the committing store, and the number of keys. */
   liveChange = 0;
   keyChange = 0;
-  /** Changes that retired something since the last reclamation. */
+  /** Changes that retired something since the last reclamation; large leaves count for more than one. */
   retired = 0;
+  /** Bytes of the leaves in `waiting`: an estimate after a recovery, exact again once it has been empty. */
+  waitingBytes: number;
   /** The value that a number changed in place has now. */
   number = 0;
   /** Number of keys this slot has added, less those it removed; may be negative. */
@@ -92,6 +94,8 @@ export class Participant {
   readonly onLongWait: (holder: number) => void;
   /** Called in turns while a backup keeps the gate shut. */
   readonly waitAtGate: (round: number) => void;
+  /** Called when too much waits for the disk: syncs, if that would help. */
+  readonly onWaitingForDisk: () => void;
 
   constructor(
     region: Region,
@@ -99,6 +103,7 @@ export class Participant {
     root: number,
     onLongWait: (holder: number) => void,
     waitAtGate: (round: number) => void,
+    onWaitingForDisk: () => void = () => {},
   ) {
     this.region = region;
     this.h = region.h;
@@ -115,7 +120,9 @@ export class Participant {
     this.key = region.scratch.subarray(SCRATCH_KEY);
     this.snapshot = new Snapshot(region.scratch);
     this.keyCount = load64(this.h, this.me, SLOT_KEY_COUNT);
+    this.waitingBytes = this.waiting.length === 0 ? 0 : load64(this.h, this.me, SLOT_WAITING_BYTES);
     this.onLongWait = onLongWait;
     this.waitAtGate = waitAtGate;
+    this.onWaitingForDisk = onWaitingForDisk;
   }
 }

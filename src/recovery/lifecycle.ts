@@ -19,6 +19,7 @@ import {
   SB_MAX_SLABS,
   SB_NO_IN_PLACE,
   SB_Q,
+  SB_SYNC_OWNER,
   SLAB_BYTES,
   SLOT_FREE,
   SLOT_ROLE,
@@ -157,7 +158,8 @@ export function join(
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
     exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q) - 1);
-    // Nobody is there to make a backup, whatever the words say.
+    // Nobody is there to make a backup or to sync, whatever the words say.
+    store32(h, SB, SB_SYNC_OWNER, 0);
     store32(h, SB, SB_GATE, 0);
     store32(h, SB, SB_NO_IN_PLACE, 0);
   } else if (forceRebuild) {

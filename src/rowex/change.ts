@@ -47,6 +47,7 @@ import {
   SLOT_PRIVATE0,
   SLOT_PRIVATE1,
   SLOT_SHIFT,
+  SLOT_WAITING_BYTES,
   STATE_MASK,
   TAG,
 } from "../memory/layout.ts";
@@ -66,6 +67,9 @@ import { publishRun } from "../memory/slabs.ts";
 import { finishLeaf, hasOld, markRemoved, markReplaced, sequenceOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { lock } from "./lock.ts";
+
+/** Retired bytes that bring the next reclamation as near as one change does. */
+const BYTES_PER_CHANGE = 4096;
 
 // Places of the redo record's words in the scratch buffer.
 const RECORD = SCRATCH_RECORD / 4;
@@ -262,6 +266,15 @@ export function commit(p: Participant): void {
     // 15. Retired: for a node, obsolete and unlocked by one store.
     // 16. Into limbo, at the positions that the intent names.
     p.retired++;
+    // How much of the file an old leaf takes: much that is retired by few changes is reclaimed as soon as little by many.
+    if (oldLeaf !== 0) {
+      const bytes = p.heap.bytesOf(oldLeaf);
+      p.retired += Math.floor(bytes / BYTES_PER_CHANGE);
+      if (!isVoid) {
+        p.waitingBytes += bytes;
+        store64(h, me, SLOT_WAITING_BYTES, p.waitingBytes);
+      }
+    }
     if (oldNode !== 0) {
       store32(h, oldNode, TAG, retiredTag(p, p.lockTag1));
       p.limbo.append(oldNode, epoch);

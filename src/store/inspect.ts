@@ -260,6 +260,16 @@ function problemOf(error: unknown): string {
   throw error;
 }
 
+/** Takes note of growth by others. What is wrong with it comes back; we go on with as much as we know. */
+function refresh(p: Participant): string | null {
+  try {
+    p.region.refresh();
+    return null;
+  } catch (error) {
+    return problemOf(error);
+  }
+}
+
 // ---- slabs -----------------------------------------------------------------------------------------------------------
 
 function slabView(p: Participant, slab: number): SlabView {
@@ -420,12 +430,11 @@ function leafView(p: Participant, codec: KeyCodec, leaf: number, tag: number): L
 export function inspectKey<V, K>(store: Store<V, K>, key: K): KeyInspection {
   const p = store.participant();
   const { h } = p;
-  p.region.refresh();
+  let problem = refresh(p);
   const length = store.codec.encode(key, p.key);
   const digits = Uint8Array.from(p.key.subarray(0, length));
   const path: PathStep[] = [];
   let leaf: LeafView | null = null;
-  let problem: string | null = null;
   enter(p);
   try {
     let cell = p.root;
@@ -439,7 +448,7 @@ export function inspectKey<V, K>(store: Store<V, K>, key: K): KeyInspection {
       }
       if (kindOf(tag) === LEAF) {
         leaf = leafView(p, store.codec, cell, tag);
-        problem = leaf.problem;
+        problem = leaf.problem ?? problem;
         break;
       }
       if (!isNode(tag)) {
@@ -504,7 +513,7 @@ const nothing = (what: string, offset: number, bytes: number, fields: Found["fie
  */
 export function inspectAt<V, K>(store: Store<V, K>, offset: number, dump = 256): CellInspection {
   const p = store.participant();
-  p.region.refresh();
+  const stale = refresh(p);
   const end = p.region.capacity * SLAB_BYTES;
   if (!Number.isInteger(offset) || offset < 0 || offset >= end) {
     throw new BancosError("INVALID_OPTION", `there is no offset ${offset} in the file; it ends at ${end}`);
@@ -518,7 +527,8 @@ export function inspectAt<V, K>(store: Store<V, K>, offset: number, dump = 256):
   enter(p);
   try {
     const slab = slabView(p, Math.floor(offset / SLAB_BYTES));
-    let problem = slab.sound === false ? `the table entry of slab ${slab.number} has a wrong checksum` : null;
+    let problem =
+      slab.sound === false ? `the table entry of slab ${slab.number} has a wrong checksum` : stale;
     let found: Found;
     try {
       found = look(p, store.codec, slab, offset);

@@ -5,7 +5,15 @@ import { codecFor, encodingOf, KEY_ENCODINGS, type KeyCodec, type KeyEncoding } 
 import { BancosError } from "../errors.ts";
 import { SLAB_BYTES } from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
-import { closeFile, fileSize, openFile, PlatformError, sleepMs } from "../memory/platform.ts";
+import {
+  closeFile,
+  fileSize,
+  newHandle,
+  openFile,
+  PlatformError,
+  sleepMs,
+  unmapHandle,
+} from "../memory/platform.ts";
 import { Region } from "../memory/region.ts";
 import { readSuperblock, type Superblock } from "../memory/superblock.ts";
 import { Participant } from "../reclaim/participant.ts";
@@ -68,26 +76,18 @@ export function openFileAsStore(pathGiven: string, options: CheckedOptions): Ope
   const path = resolve(pathGiven);
   if (!options.forceFilesystem) checkFilesystem(path);
   const fd = openOrCreate(path, options);
-  let locked = false;
+  // The handle first: should this Worker be terminated from here on, its process finds the descriptor by it.
+  let h = 0;
   try {
+    h = newHandle(fd);
     lockOpen(fd);
-    locked = true;
-    const opened = joinFile(fd, path, options);
+    const opened = joinFile(fd, h, path, options);
     unlockOpen(fd);
     return opened;
   } catch (error) {
-    if (locked) {
-      try {
-        unlockOpen(fd);
-      } catch {
-        // The descriptor was closed with the region, and its locks with it.
-      }
-    }
-    try {
-      closeFile(fd);
-    } catch {
-      // As above.
-    }
+    // With the descriptor go its locks.
+    if (h !== 0) unmapHandle(h);
+    closeFile(fd);
     throw error;
   }
 }
@@ -113,7 +113,7 @@ function openOrCreate(path: string, options: CheckedOptions): number {
   }
 }
 
-function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
+function joinFile(fd: number, h: number, path: string, options: CheckedOptions): Opened {
   if (fileSize(fd) === 0) {
     if (options.readOnly || !options.create) {
       throw new BancosError(
@@ -128,28 +128,24 @@ function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
   const region = new Region(
     path,
     fd,
+    h,
     "shared",
     superblock.capacity,
     Math.max(superblock.maxSlabs, options.maxSlabs, fileSize(fd) / SLAB_BYTES),
   );
-  try {
-    const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
-    const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild);
-    const participant = new Participant(
-      region,
-      slot,
-      superblock.root,
-      (holder) => recoverSlot(region, holder, slot),
-      (round) => {
-        if (round > 100) sleepMs(0.1);
-      },
-    );
-    if (role === ROLE_WRITER) reserveForDeletes(participant);
-    return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report };
-  } catch (error) {
-    region.close();
-    throw error;
-  }
+  const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
+  const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild);
+  const participant = new Participant(
+    region,
+    slot,
+    superblock.root,
+    (holder) => recoverSlot(region, holder, slot),
+    (round) => {
+      if (round > 100) sleepMs(0.1);
+    },
+  );
+  if (role === ROLE_WRITER) reserveForDeletes(participant);
+  return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report };
 }
 
 /** A delete takes room in limbo. Taken now, it is there when the store is full. */
@@ -157,6 +153,8 @@ function reserveForDeletes(participant: Participant): void {
   try {
     participant.limbo.reserve();
     participant.waiting.reserve();
+    // Who only reads need not keep the rest of the slab from the next to open.
+    participant.heap.abandon();
   } catch (error) {
     if (!(error instanceof BancosError) || (error.code !== "FULL" && error.code !== "NO_SPACE")) throw error;
   }

@@ -103,7 +103,9 @@ describe("after a death at any store, of whoever writes and of whoever recovers"
       const ready = prepare(what);
       const started = performance.now();
       const before = total.deaths;
-      dieEverywhere(ready, 2, RESCUES, total, failures);
+      // Nobody can close what another has open.
+      const rescues = what.victim === close ? RESCUES.filter((one) => one !== "same") : RESCUES;
+      dieEverywhere(ready, 2, rescues, total, failures);
       console.log(name, total.deaths - before, performance.now() - started);
       expect(failures.report()).toEqual([]);
     });
@@ -114,7 +116,9 @@ describe("after a death at any store, of whoever writes and of whoever recovers"
     const end = performance.now() + seconds * 1000;
     const most = 400;
     for (let round = 0; performance.now() < end && !failures.enough; round++) {
-      const ready = prepare(CASES[round % CASES.length]!);
+      const what = CASES[round % CASES.length]!;
+      if (what.victim === close) continue;
+      const ready = prepare(what);
       for (let i = 0; i < most && performance.now() < end; i++) dieAtRandom(ready, random, total, failures);
     }
     expect(failures.report()).toEqual([]);

@@ -12,7 +12,7 @@ import { rebuild } from "../../src/recovery/rebuild.ts";
 import { recoverSlot } from "../../src/recovery/recover.ts";
 import type { CheckedOptions } from "../../src/store/options.ts";
 import { machine } from "./machine.ts";
-import { closeFile, openFile, sleepMs } from "./platform.ts";
+import { closeFile, newHandle, openFile, sleepMs } from "./platform.ts";
 
 export interface Opened {
   readonly region: Region;
@@ -40,7 +40,7 @@ export function openFileAsStore(path: string, options: CheckedOptions): Opened {
 
 function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
   const maxSlabs = word(SB_MAX_SLABS);
-  const region = new Region(path, fd, "shared", word(SB_CAPACITY), maxSlabs);
+  const region = new Region(path, fd, newHandle(fd), "shared", word(SB_CAPACITY), maxSlabs);
   const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
   const { slot, report } = join(region, role, maxSlabs, options.rebuild, rebuild);
   machine.slotOwner[slot] = machine.current.tid;
@@ -51,6 +51,12 @@ function joinFile(fd: number, path: string, options: CheckedOptions): Opened {
     (holder) => recoverSlot(region, holder, slot),
     () => sleepMs(1),
   );
+  // As the real one does: room in limbo, so that a full store can delete.
+  if (role === ROLE_WRITER) {
+    participant.limbo.reserve();
+    participant.waiting.reserve();
+    participant.heap.abandon();
+  }
   return { region, participant, codec: codecFor("utf8"), keyEncoding: "utf8", role, report };
 }
 

@@ -1,10 +1,10 @@
 /**
- * Flips one bit of the sample at a time and does everything with it that a store can do:
- * `child.ts PATH SEED FROM COUNT`. One line for each flip before it is tried, and what came of it after.
+ * Damages the sample in one place at a time and does everything with it that a store can do:
+ * `child.ts PATH SEED FROM COUNT`. One line each: what is damaged, before it is tried, and what came of it after.
  */
 import { openSync, writeSync } from "node:fs";
 import { BancosError, open } from "../../src/index.ts";
-import { flipOf } from "./flip.ts";
+import { damageOf } from "./flip.ts";
 import { makeSample, sampleEntries } from "./sample.ts";
 
 const [path = "", seed = "", from = "", count = ""] = process.argv.slice(2);
@@ -13,7 +13,7 @@ const entries = sampleEntries();
 const sorted = [...entries.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 const file = openSync(path, "r+");
 
-/** What a flip led to: "sound", "reported", an error's code; "WRONG ..." where nobody noticed. */
+/** What it led to: "sound", "reported", an error's code; "WRONG ..." where nobody noticed. */
 function attempt(): string {
   const seen = new Set<string>();
   const tried = <T>(run: () => T): T | undefined => {
@@ -64,9 +64,9 @@ function attempt(): string {
 }
 
 for (let i = Number(from); i < Number(from) + Number(count); i++) {
-  const { offset, bit } = flipOf(image, Number(seed), i);
-  process.stdout.write(`${i} bit ${bit} at ${offset}: `);
+  const { offset, bytes, what } = damageOf(image, Number(seed), i);
+  process.stdout.write(`${i} ${what}: `);
   writeSync(file, image, 0, image.length, 0);
-  writeSync(file, Uint8Array.of(image[offset]! ^ (1 << bit)), 0, 1, offset);
+  writeSync(file, bytes, 0, bytes.length, offset);
   process.stdout.write(`${attempt()}\n`);
 }

@@ -96,15 +96,16 @@ export class ScriptWriter implements FormatWriter {
           "export as jsonl, csv or tsv",
       );
     }
-    return `insert ${scriptKey(textOfKey(this.encoding, key), this.encoding)} ${value === 0 ? 0 : value}\n`;
+    return `insert ${scriptKey(key, this.encoding)} ${value === 0 ? 0 : value}\n`;
   }
 }
 
 /** A key without white space, or as a JSON string. */
-function scriptKey(text: string, encoding: KeyEncoding): string {
-  if (encoding === "ordered" && /^["[{]/.test(text)) {
+function scriptKey(key: Key, encoding: KeyEncoding): string {
+  const text = textOfKey(encoding, key);
+  if (typeof key !== "string") {
     // JSON in one line has white space only in its strings, which can write it otherwise.
     return text.replace(/\s/g, (space) => `\\u${space.charCodeAt(0).toString(16).padStart(4, "0")}`);
   }
-  return text === "" || text.startsWith('"') || /\s/.test(text) ? JSON.stringify(text) : text;
+  return text === key && /^$|^"|\s/.test(key) ? JSON.stringify(key) : text;
 }
