@@ -157,7 +157,10 @@ const MODES = { shared: 0, sharedReadOnly: 1, private: 2, sync: 3 } as const;
 /** `private` keeps stores from the file; `sync` is a mapping of persistent memory (MAP_SYNC, `EOPNOTSUPP` elsewhere). */
 export type MapMode = keyof typeof MODES;
 
-/** Reserves address space over the handle's file from its start. Nothing is accessible before {@link setLimit}. */
+/**
+ * Reserves address space over the handle's file from its start. Nothing is accessible before {@link setLimit}. A handle
+ * that is mapped already moves to a larger mapping; `EINVAL` if it would not be larger.
+ */
 export function map(h: number, reservedBytes: number, mode: MapMode): void {
   check("mmap", symbols.bancos_map(h, reservedBytes, MODES[mode]));
 }

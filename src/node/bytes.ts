@@ -68,6 +68,39 @@ export function readBytes(h: number, leaf: number, off: number, bytes: Uint8Arra
   }
 }
 
+/**
+ * Copies `length` bytes from `off` on of the leaf at `leaf` of the file with handle `from` to the private leaf at
+ * `target` of another file, through `buffer`.
+ */
+export function copyBytes(
+  from: number,
+  leaf: number,
+  to: number,
+  target: number,
+  off: number,
+  length: number,
+  buffer: Uint8Array,
+): void {
+  const source = { cell: leaf, at: off };
+  const sink = { cell: target, at: off };
+  for (let left = length; left > 0; ) {
+    const n = Math.min(left, buffer.length, pieceLength(source.cell, source.at), pieceLength(sink.cell, sink.at));
+    if (copyOutTo(from, source.cell, source.at, buffer, n) === 0)
+      throw corrupt("a leaf's value reaches beyond the file", leaf);
+    if (copyInFrom(to, sink.cell, sink.at, buffer, n) === 0)
+      throw corrupt("a run of slabs leads beyond the file", target);
+    left -= n;
+    for (const place of [source, sink]) {
+      if (n < pieceLength(place.cell, place.at)) {
+        place.at += n;
+      } else {
+        place.cell = nextPiece(place.cell, place.at);
+        place.at = 0;
+      }
+    }
+  }
+}
+
 /** Copies bytes of a leaf that lies in a slab to the scratch buffer. */
 export function readToScratch(
   h: number,

@@ -25,8 +25,10 @@ export const MOST_BATCHES = 2;
 export const MOST_COMMANDS = 1024;
 /** A Worker that has a batch gets another one from so many commands on. */
 const WORTH_A_BATCH = 128;
-/** After so many Workers in a row that fail before they have opened the store, no other one is tried. */
+/** After so many Workers in a row that die before they have opened the store, no other one is tried, if they say why … */
 const MOST_FAILED_STARTS = 3;
+/** … and if they don't: then somebody terminates them, which is no fault of theirs. */
+const MOST_STOPPED_STARTS = 100;
 
 /** What a link needs of a Worker. */
 export interface Port {
@@ -161,8 +163,7 @@ export class Link {
     this.deaths++;
     const wasOpen = this.isOpen;
     this.isOpen = false;
-    // That is no fault of its own.
-    const wasTerminated = exitCode === 0 && this.failure === "";
+    const mostStarts = this.failure === "" ? MOST_STOPPED_STARTS : MOST_FAILED_STARTS;
     const firstLine = this.failure.split("\n").find((line) => line.startsWith("error: ")) ?? this.failure;
     const why = firstLine === "" ? `exit code ${exitCode}` : firstLine.slice(0, 200);
     const unanswered = [...this.batches.values()].flatMap((batch) => batch.commands.slice(batch.answered));
@@ -170,13 +171,13 @@ export class Link {
     this.windowed = 0;
     if (wasOpen && !this.answered && unanswered.length === 0 && this.head === this.queue.length) {
       // It did nothing and died of something else: the next command will start another one.
-    } else if (wasOpen || wasTerminated || ++this.failedStarts < MOST_FAILED_STARTS) {
+    } else if (wasOpen || ++this.failedStarts < mostStarts) {
       this.startWorker();
     } else {
       this.giveUp(
         new BancosError(
           "INVALID_OPERATION",
-          `the pool's Worker died ${MOST_FAILED_STARTS} times before it could open the store (${why}); ` +
+          `the pool's Worker died ${this.failedStarts} times before it could open the store (${why}); ` +
             "a bundled program has to say where its Worker is: option worker, see docs",
         ),
       );

@@ -48,6 +48,8 @@ import { isBefore } from "./order.ts";
 const MOST_PER_OPERATION = 2;
 const CHUNK_BITS = Math.log2(CHUNK_LENGTH);
 const ORDINAL_MASK = 0x1ffff;
+/** More than any limbo has: a chain that is longer goes in a circle. */
+const MOST_CHUNKS = 1 << 20;
 
 const ordinal = (position: number): number => (position >>> CHUNK_BITS) & ORDINAL_MASK;
 const entryOffset = (position: number): number =>
@@ -100,7 +102,9 @@ export function repairLimbo(h: number, slot: number, base: number, free: (cell: 
     const tag = load32(h, transit, TAG);
     if ((tag & KIND_MASK) === LIMBO && (tag & SLOT_MASK) === slot << SLOT_SHIFT) {
       let reached = chunk;
-      while (reached !== 0 && reached !== transit) reached = load32(h, reached, CHUNK_NEXT);
+      for (let steps = 0; reached !== 0 && reached !== transit; reached = load32(h, reached, CHUNK_NEXT)) {
+        if (++steps > MOST_CHUNKS) throw corrupt("a limbo's chain of chunks does not end", reached);
+      }
       if (reached === 0) free(transit);
       else if ((tag & STATE_MASK) === PRIVATE) store32(h, transit, TAG, (tag & ~STATE_MASK) | LIVE);
     }
@@ -166,7 +170,7 @@ export function visitLimbo(
   const head = load32(h, me, base + LIMBO_HEAD);
   let at = chunkOfHead(h, slot, base);
   for (let next = at, steps = 0; next !== 0; next = load32(h, next, CHUNK_NEXT)) {
-    if (++steps > 1 << 20) throw corrupt("a limbo's chain of chunks does not end", at);
+    if (++steps > MOST_CHUNKS) throw corrupt("a limbo's chain of chunks does not end", at);
     chunk(next);
   }
   for (let position = head; position !== tail; position = (position + 1) | 0) {

@@ -94,8 +94,6 @@ export class Participant {
   readonly onLongWait: (holder: number) => void;
   /** Called in turns while a backup keeps the gate shut. */
   readonly waitAtGate: (round: number) => void;
-  /** Called when too much waits for the disk: syncs, if that would help. */
-  readonly onWaitingForDisk: () => void;
 
   constructor(
     region: Region,
@@ -103,7 +101,6 @@ export class Participant {
     root: number,
     onLongWait: (holder: number) => void,
     waitAtGate: (round: number) => void,
-    onWaitingForDisk: () => void = () => {},
   ) {
     this.region = region;
     this.h = region.h;
@@ -123,6 +120,5 @@ export class Participant {
     this.waitingBytes = this.waiting.length === 0 ? 0 : load64(this.h, this.me, SLOT_WAITING_BYTES);
     this.onLongWait = onLongWait;
     this.waitAtGate = waitAtGate;
-    this.onWaitingForDisk = onWaitingForDisk;
   }
 }

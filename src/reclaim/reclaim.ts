@@ -1,6 +1,17 @@
 /** Reclamation: cells whose time has come leave limbo and are free. */
-import { SB, SB_W_DISK } from "../memory/layout.ts";
-import { load64 } from "../memory/primitives.ts";
+import {
+  SB,
+  SB_FREE_SLABS,
+  SB_FRONTIER,
+  SB_NO_IN_PLACE,
+  SB_SLOTS_USED,
+  SB_W_DISK,
+  SLAB_BYTES,
+  SLOT_BYTES,
+  SLOT_WAITING_BYTES,
+  slotCell,
+} from "../memory/layout.ts";
+import { load32, load64, store64, sum64 } from "../memory/primitives.ts";
 import { markedAt } from "../node/leaf.ts";
 import { reclaimableBefore } from "./epoch.ts";
 import type { Limbo } from "./limbo.ts";
@@ -10,6 +21,31 @@ import type { Participant } from "./participant.ts";
 /** Changes between two reclamations, and the most cells that one of them frees: bounded work for a single write. */
 export const RECLAIM_EVERY = 64;
 export const RECLAIM_MOST = 256;
+
+/**
+ * Leaves that wait for the disk make the file larger than its content. When those of all participants take more than
+ * the larger of these, the reclaimer is to sync instead of waiting for somebody to flush.
+ */
+const MOST_WAITING = 16 << 20;
+const MOST_WAITING_SHARE = 1 / 4;
+/** Who has less than this part of it leaves the sync to those who have more. */
+const OWN_SHARE = 1 / 16;
+
+/**
+ * Would a sync give back much memory to `p`? Not if the disk is known to hold what came after its oldest leaf: then
+ * it is for `p` to reclaim.
+ */
+export function tooMuchWaits(p: Participant): boolean {
+  const { waiting, h } = p;
+  if (p.waitingBytes < MOST_WAITING * OWN_SHARE || waiting.length === 0) return false;
+  if (markedAt(h, waiting.oldestCell) <= load64(h, SB, SB_W_DISK)) return false;
+  // What a backup may still read is not reused, whatever the disk holds.
+  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return false;
+  const all = sum64(h, slotCell(1), SLOT_WAITING_BYTES, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
+  const used = (load32(h, SB, SB_FRONTIER) - load32(h, SB, SB_FREE_SLABS)) * SLAB_BYTES;
+  const most = Math.max(MOST_WAITING, (used - all) * MOST_WAITING_SHARE);
+  return all > most && p.waitingBytes >= most * OWN_SHARE;
+}
 
 /** Frees at most `most` of this participant's retired cells; returns how many. Throws CORRUPT. */
 export function reclaim(p: Participant, most: number): number {
@@ -34,8 +70,12 @@ export function reclaimFrom(p: Participant, limbo: Limbo, waiting: Limbo, most: 
   // A leaf that a sync had promised also waits until the disk is known to hold what came after it.
   const onDisk = load64(h, SB, SB_W_DISK);
   while (freed < most && waiting.length > 0 && markedAt(h, waiting.oldestCell) <= onDisk) {
+    const bytes = p.heap.bytesOf(waiting.oldestCell);
     if (!waiting.releaseOldest(before)) break;
+    if (waiting === p.waiting) p.waitingBytes = Math.max(0, p.waitingBytes - bytes);
     freed++;
   }
+  if (p.waiting.length === 0) p.waitingBytes = 0;
+  if (freed > 0) store64(h, p.me, SLOT_WAITING_BYTES, p.waitingBytes);
   return freed;
 }

@@ -293,7 +293,7 @@ function resetSuperblock(h: number): void {
  * Puts a leaf into the tree where no other is for its key; of two, the one with the higher sequence number. Returns
  * the other, or 0.
  */
-function placeLeaf(p: Participant, leaf: number, tag: number): number {
+export function placeLeaf(p: Participant, leaf: number, tag: number): number {
   const h = p.h;
   const digits = keyLengthOf(tag);
   readToScratch(h, leaf, LEAF_KEY, SCRATCH_KEY, digits);

@@ -44,6 +44,8 @@ import {
   RETIRED,
   SB,
   SB_EPOCH,
+  SB_GATE,
+  SB_NO_IN_PLACE,
   SB_ORPHANS,
   SB_RECOVERIES,
   SLOT_ALIVE,
@@ -59,6 +61,7 @@ import {
   SLOT_SHIFT,
   SLOT_SYNC_TICKET,
   SLOT_WAITING,
+  SLOT_WAITING_BYTES,
   SLOT_WORD,
   SLOTS,
   STATE_MASK,
@@ -227,6 +230,7 @@ function finishRecovery(region: Region, slot: number, me: number): void {
   releaseSlabsOf(region, slot);
   adoptRecoveriesOf(region, slot, me);
   releaseSyncOf(h, slot, slotIncarnation(load32(h, cell, SLOT_WORD)));
+  endBackupOf(h, slot);
   if (hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, 1);
   closeHandlesOfTheDead();
   // Last of all: until here its epoch kept what recovery looked at from being reused.
@@ -235,6 +239,12 @@ function finishRecovery(region: Region, slot: number, me: number): void {
   fetchAdd32(h, SB, SB_RECOVERIES, 1);
   const word = load32(h, cell, SLOT_WORD);
   store32(h, cell, SLOT_WORD, slotWord((slotIncarnation(word) + 1) & 0xfffff, 0, SLOT_FREE));
+}
+
+/** A dead participant's backup: the gate opens, and numbers change in place again. */
+function endBackupOf(h: number, slot: number): void {
+  cas32(h, SB, SB_GATE, slot, 0);
+  cas32(h, SB, SB_NO_IN_PLACE, slot, 0);
 }
 
 /** What the dead participant was itself recovering, or collecting for. */
@@ -292,7 +302,10 @@ export function collectOrphans(p: Participant, most: number): number {
       new Limbo(p.heap, slot, SLOT_WAITING),
       most - freed,
     );
-    if (!hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, -1);
+    if (!hasLimbo(h, slot)) {
+      store64(h, cell, SLOT_WAITING_BYTES, 0);
+      fetchAdd32(h, SB, SB_ORPHANS, -1);
+    }
     store32(h, cell, SLOT_WORD, slotWord(slotIncarnation(word), 0, SLOT_FREE));
   }
   return freed;

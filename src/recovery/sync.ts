@@ -6,14 +6,27 @@
  * taken before Q, so that what was marked before S was taken had its sequence number below the sync's.
  */
 import { BancosError } from "../errors.ts";
-import { SB, SB_DONE, SB_LAST_START, SB_Q, SB_S, SB_SYNC_ERROR, SB_W, SB_W_DISK } from "../memory/layout.ts";
-import { PlatformError, sleepMs, syncFile } from "../memory/platform.ts";
+import {
+  SB,
+  SB_DONE,
+  SB_LAST_START,
+  SB_NO_IN_PLACE,
+  SB_Q,
+  SB_S,
+  SB_SYNC_ERROR,
+  SB_W,
+  SB_W_DISK,
+} from "../memory/layout.ts";
+import { PlatformError, syncFile } from "../memory/platform.ts";
 import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
+import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
 
 /** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
-const MAX = 2 ** 53 - 1;
+export const PROMISED = 2 ** 53 - 1;
+
+/** Milliseconds that the sync lock is waited for before its holder is looked at. */
+const LOOK_EVERY = 10;
 
 /** What a caller of flush waits for: a sync that starts from now on. */
 export const syncTicket = (h: number): number => load64(h, SB, SB_S);
@@ -42,16 +55,19 @@ export interface Sync {
 export function beginSync(h: number): Sync {
   const w = load64(h, SB, SB_DONE);
   store64(h, SB, SB_W, w);
-  exchange64(h, SB, SB_LAST_START, MAX);
+  exchange64(h, SB, SB_LAST_START, PROMISED);
   const ordinal = fetchAdd64(h, SB, SB_S, 1);
   const seq = fetchAdd64(h, SB, SB_Q, 1);
-  exchange64(h, SB, SB_LAST_START, seq);
+  // A backup keeps it where it is: nothing is voided meanwhile.
+  if (load32(h, SB, SB_NO_IN_PLACE) === 0) exchange64(h, SB, SB_LAST_START, seq);
   return { ordinal, w };
 }
 
 /** Step 5. A later sync of the same holder may have ended before: neither word moves back. */
 export function endSync(h: number, sync: Sync): void {
   if (load64(h, SB, SB_DONE) < sync.ordinal) store64(h, SB, SB_DONE, sync.ordinal);
+  // Nor is anything reused that a backup may still have to read.
+  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
   if (load64(h, SB, SB_W_DISK) < sync.w) store64(h, SB, SB_W_DISK, sync.w);
 }
 
@@ -83,14 +99,17 @@ export function syncHolding(region: Region): void {
 export function syncNow(region: Region, slot: number, onWait: (owner: number) => void): void {
   const h = region.h;
   const ticket = syncTicket(h);
-  for (let round = 0; ; round++) {
+  for (;;) {
+    const turn = syncTurn(h);
     checkSyncError(region);
     if (isSynced(h, ticket)) return;
     if (trySyncLock(h, slot)) break;
-    sleepMs(round < 10 ? 0.1 : 1);
-    if (round % 16 === 15) onWait(syncOwner(h));
+    waitForTurn(h, turn, LOOK_EVERY);
+    // Nobody gave it back in all that time: is its holder alive?
+    if (syncTurn(h) === turn) onWait(syncOwner(h));
   }
   try {
+    checkSyncError(region);
     if (!isSynced(h, ticket)) syncHolding(region);
   } finally {
     syncUnlock(h, slot);

@@ -66,7 +66,8 @@ export class Cursor {
   next(): boolean {
     if (this.done || this.left <= 0) return false;
     const p = this.host.participant();
-    const most = Math.min(this.batch, this.left, MOST_LEAVES);
+    // Who says how many wants them at once; who does not may stop after a few.
+    const most = Math.min(this.left < MOST_LEAVES ? this.left : this.batch, MOST_LEAVES);
     if (this.batch < MOST_LEAVES) this.batch *= 4;
     enter(p);
     try {

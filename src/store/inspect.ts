@@ -590,7 +590,7 @@ function lookAtCell(p: Participant, codec: KeyCodec, offset: number, bytes: numb
 }
 
 function lookAtReserved(p: Participant, slab: SlabView, within: number): Found {
-  if (slab.number === SB) return nothing("superblock", 0, 4096, superblockFields(p));
+  if (slab.number === SB) return nothing("superblock", 0, SLAB_BYTES, superblockFields(p));
   if (slab.number >= REGISTRY_SLAB && slab.number < FIRST_DATA_SLAB) {
     const slot = Math.floor((slab.offset - REGISTRY_SLAB * SLAB_BYTES + within) / SLOT_BYTES) + 1;
     return nothing(`participant slot ${slot}`, offsetOf(slotCell(slot)), SLOT_BYTES, slotFields(p, slot));

@@ -20,7 +20,7 @@ import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_EVERY, RECLAIM_MOST, reclaim } from "../reclaim/reclaim.ts";
+import { RECLAIM_EVERY, RECLAIM_MOST, reclaim, tooMuchWaits } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
 import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
 import { collectOrphans, recoverIntent, recoverSlot, recoverTheDead } from "../recovery/recover.ts";
@@ -226,12 +226,24 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
 
   private reclaimNow(p: Participant): void {
     p.retired = 0;
+    if (tooMuchWaits(p)) this.syncForRoom();
     reclaim(p, RECLAIM_MOST);
     if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
     // Now and then: what the gone have left, and whether who holds us back is dead.
     if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
     if (p.limbo.length > HELD_UP) {
       recoverSlot(p.region, slotHoldingBack(p.h, load32(p.h, SB, SB_EPOCH)), p.slot);
+    }
+  }
+
+  /** Two syncs: the second puts on the disk that the first has ended, which is what retired leaves wait for. */
+  private syncForRoom(): void {
+    try {
+      this.flushSync();
+      this.flushSync();
+    } catch (error) {
+      // The write is done. The error is remembered in the file and thrown to whoever flushes or closes.
+      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
     }
   }
 

@@ -167,7 +167,10 @@ describe("a link", () => {
   test("gives up on Workers that die before they open the store, until the next command", async () => {
     const { link, workers, get } = fixture();
     const started = link.start();
-    for (let i = 0; i < 3; i++) workers[i]!.emit("close", { code: 1 });
+    for (let i = 0; i < 3; i++) {
+      workers[i]!.emit("error", { message: "error: no such module" });
+      workers[i]!.emit("close", { code: 1 });
+    }
     expect(await codeOf(started)).toBe("INVALID_OPERATION");
     expect(workers).toHaveLength(3);
     const answer = get("a");
@@ -175,6 +178,14 @@ describe("a link", () => {
     await turn();
     workers[3]!.answer(0);
     expect(await answer).toBe("a");
+  });
+
+  test("has more patience with Workers that somebody terminates while they start", async () => {
+    const { link, workers } = fixture();
+    const started = link.start();
+    for (let i = 0; i < 20; i++) workers[i]!.emit("close", { code: 1 });
+    workers[20]!.opened();
+    expect(await started).toEqual({ keyEncoding: "utf8" });
   });
 
   test("does not start Workers for ever that die of themselves while they have nothing to do", async () => {

@@ -151,7 +151,7 @@ class Machine {
   conflictAt: number = NEVER;
   /** Off while a test damages or prepares the file by hand. */
   watching = true;
-  /** Thread that has the slot: set by who opens stores. */
+  /** Thread that has the slot: whoever locked its life byte last. */
   readonly slotOwner = new Int32Array(SLOTS + 1);
   private nextFd = 100;
   private nextTid = 1000;

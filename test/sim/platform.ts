@@ -1,4 +1,5 @@
 /** `src/memory/platform.ts` on the simulated machine: the same exports. Calls with an effect are steps too. */
+import { lifeByte, SLOTS } from "../../src/memory/layout.ts";
 import { FILE_BYTES, type Mapping, machine, mappingOf, NO_SCRATCH, WouldWait } from "./machine.ts";
 
 export { monotonicNs, yieldThread } from "./primitives.ts";
@@ -82,6 +83,8 @@ export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait
   const holder = machine.locks.get(byte);
   if (holder === undefined || holder === fd) {
     machine.locks.set(byte, fd);
+    const slot = byte - lifeByte(0);
+    if (slot >= 1 && slot <= SLOTS) machine.slotOwner[slot] = machine.current.tid;
     return true;
   }
   if (!wait) return false;

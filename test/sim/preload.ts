@@ -1,6 +1,9 @@
 /** Puts the simulated machine under the tree. Loaded before every file in this folder, hence before the tree. */
 import { mock, setSystemTime } from "bun:test";
 import { join } from "node:path";
+import { SB, SB_CAPACITY, SB_KEY_ENCODING, SB_MAX_SLABS, SB_ROOT, SB_SALT } from "../../src/memory/layout.ts";
+import type { Superblock } from "../../src/memory/superblock.ts";
+import { machine } from "./machine.ts";
 import * as platform from "./platform.ts";
 import * as primitives from "./primitives.ts";
 
@@ -12,10 +15,20 @@ const simulatedPlatform: Omit<typeof import("../../src/memory/platform.ts"), "Pl
 mock.module(join(SRC, "memory/primitives.ts"), () => simulatedPrimitives);
 mock.module(join(SRC, "memory/platform.ts"), () => simulatedPlatform);
 
-// This one imports the tree, so only now.
-const open = await import("./open.ts");
-const simulatedOpen: typeof import("../../src/store/open.ts") = open;
-mock.module(join(SRC, "store/open.ts"), () => simulatedOpen);
+// Opening reads the superblock before anything is mapped, by a descriptor that is none here. This one imports parts of
+// the tree, so only now.
+const superblock = { ...(await import("../../src/memory/superblock.ts")) };
+const word = (field: number): number => machine.words[(SB * 8 + field) >>> 2]!;
+function readSuperblock(): Superblock {
+  return {
+    salt: word(SB_SALT),
+    keyEncoding: word(SB_KEY_ENCODING),
+    root: word(SB_ROOT),
+    capacity: word(SB_CAPACITY),
+    maxSlabs: word(SB_MAX_SLABS),
+  };
+}
+mock.module(join(SRC, "memory/superblock.ts"), () => ({ ...superblock, readSuperblock }));
 
 // The time of day is written into the file; states are compared by their bytes.
 setSystemTime(new Date("2026-01-01T00:00:00Z"));

@@ -41,7 +41,7 @@ export function newWorld(slabs: number = INITIAL_SLABS): void {
 
 /** Opens the file in a new thread. */
 export function openIn(thread: Thread): Actor {
-  return { thread, store: machine.as(thread, () => new Store("simulated", { flushEvery: 0 })) };
+  return { thread, store: machine.as(thread, () => new Store("simulated", { flushEvery: 0, maxSize: MAX_SLABS * SLAB_BYTES })) };
 }
 
 export function openActor(name: string): Actor {

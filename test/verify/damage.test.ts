@@ -6,6 +6,7 @@ import { CLASS_BYTES, CLASS_CELLS } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   CHUNK_ENTRIES,
+  CHUNK_NEXT,
   COUNTS,
   ENTRY_BYTES,
   ENTRY_CHECKSUM,
@@ -20,6 +21,7 @@ import {
   LEAF_SEQ,
   LIMBO,
   LIMBO_CHUNK,
+  LIMBO_TRANSIT,
   LIVE,
   LIVE_SHIFT,
   lengthOffset,
@@ -44,6 +46,7 @@ import {
   SLAB_RUN,
   SLOT_BYTES,
   SLOT_KEY_COUNT,
+  SLOT_LIMBO,
   SLOT_SHIFT,
   SLOT_WAITING,
   STATE_MASK,
@@ -492,5 +495,32 @@ describe("writing into a damaged store ends (each of these hung when it was foun
       });
       patient.abandon();
     }
+  });
+
+  test("a limbo whose chunks go in a circle: the next who takes the slot says CORRUPT", () => {
+    const path = quickPath();
+    const store = open<string>(path, { flushEvery: 0 });
+    fillSample(store);
+    store.close();
+    const fd = openSync(path, "r+");
+    const word = Buffer.alloc(4);
+    const read = (offset: number): number => {
+      readSync(fd, word, 0, 4, offset);
+      return word.readInt32LE();
+    };
+    const write = (offset: number, value: number): void => {
+      word.writeInt32LE(value);
+      writeSync(fd, word, 0, 4, offset);
+    };
+    const chunk = read(firstSlot + SLOT_WAITING + LIMBO_CHUNK);
+    write(chunk * 8 + CHUNK_NEXT, chunk);
+    // A chunk on its way in or out is looked for in the chain.
+    write(firstSlot + SLOT_WAITING + LIMBO_TRANSIT, read(firstSlot + SLOT_LIMBO + LIMBO_CHUNK));
+    closeSync(fd);
+    expect(() => open(path)).toThrow("does not end");
+    const rebuilt = open<string>(path, { recover: "rebuild" });
+    expect(rebuilt.size).toBe(sampleEntries().size);
+    expectSound(rebuilt);
+    rebuilt.close();
   });
 });
