@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 #if defined(__x86_64__)
 #define X86 1
@@ -1210,10 +1210,7 @@ i32 bancos_bindScratch(i32 h, u8 *bytes, f64 size) {
   return 0;
 }
 
-i32 bancos_unmap(i32 h) {
-  if (!claimed(h))
-    return -EINVAL;
-  handle *e = entry(h);
+static i32 free_entry(handle *e, i32 close_too) {
   i64 r = 0;
   e->limit = 0;
   e->writable = 0;
@@ -1221,6 +1218,8 @@ i32 bancos_unmap(i32 h) {
   e->scratch = 0;
   if (e->base)
     r = call(SYS_munmap, pointer(e->base), (i64)e->reserved, 0, 0, 0, 0);
+  if (close_too)
+    bancos_close(e->fd);
   e->base = 0;
   e->reserved = 0;
   e->read_only = 0;
@@ -1229,6 +1228,14 @@ i32 bancos_unmap(i32 h) {
   put32(&e->used, 0);
   return (i32)r;
 }
+
+i32 bancos_unmap(i32 h) { return claimed(h) ? free_entry(entry(h), 0) : -EINVAL; }
+
+/*
+ * Unmaps, closes the descriptor and frees the entry in one call: a Worker that is terminated stops before or
+ * after it, so that no descriptor is left that no entry names.
+ */
+i32 bancos_closeHandle(i32 h) { return claimed(h) ? free_entry(entry(h), 1) : -EINVAL; }
 
 /* `what`: 0 whether it is claimed, 1 descriptor, 2 thread that claimed it, 3 limit, 4 reserved bytes. */
 f64 bancos_handleInfo(i32 h, i32 what) {

@@ -157,6 +157,8 @@ export async function runSuite(suite: Suite): Promise<Outcome> {
         "test",
         // The list in bunfig.toml keeps the simulations out of a plain `bun test`; here they are meant.
         "--path-ignore-patterns=node_modules/**",
+        // What test/setup.ts sets holds for the first file of a process only (Bun 1.4.5); the others would have 5 seconds.
+        "--timeout=300000",
         "--reporter=junit",
         `--reporter-outfile=${reportFile}`,
         ...(suite.preload === undefined ? [] : ["--preload", `./${suite.preload}`]),

@@ -176,6 +176,15 @@ export function unmapHandle(h: number): void {
   releaseScratch(h);
 }
 
+/**
+ * Unmaps, closes the descriptor and gives the entry back, in one call: a Worker that is terminated meanwhile leaves
+ * either all of it, for others to find in the table, or nothing.
+ */
+export function closeHandle(h: number): void {
+  check("close", symbols.bancos_closeHandle(h));
+  releaseScratch(h);
+}
+
 /** An entry of the table of mappings. */
 export interface HandleInfo {
   readonly fd: number;

@@ -16,16 +16,7 @@ import {
   SLAB_BYTES,
   TAG,
 } from "./layout.ts";
-import {
-  allocate,
-  closeFile,
-  fileIdentity,
-  fileSize,
-  map,
-  PlatformError,
-  setLimit,
-  unmapHandle,
-} from "./platform.ts";
+import { allocate, closeHandle, fileIdentity, fileSize, map, PlatformError, setLimit } from "./platform.ts";
 import { bindScratch, cas32, load32 } from "./primitives.ts";
 import { SCRATCH_BYTES } from "./scratch.ts";
 
@@ -167,8 +158,7 @@ export class Region {
   close(): void {
     if (!this.open) return;
     this.open = false;
-    unmapHandle(this.h);
-    closeFile(this.fd);
+    closeHandle(this.h);
   }
 }
 

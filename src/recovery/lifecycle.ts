@@ -107,6 +107,27 @@ function compareIdentity(region: Region): { file: boolean; boot: boolean } {
 
 const isNew = (h: number): boolean => load64(h, SB, SB_Q) === 1 && load32(h, SB, SB_IDENTITY_CHECKSUM) === 0;
 
+/** To be taken as it is: new, or a backup that nobody has opened yet. */
+const isAdoptable = (h: number): boolean =>
+  isNew(h) || (load32(h, SB, SB_ADOPT) === 1 && load32(h, SB, SB_CLEAN) === 1);
+
+/** The state in which the last of its participants left the file. */
+function stateLeft(
+  h: number,
+  same: { file: boolean; boot: boolean },
+  adopt: boolean,
+): RecoveryReport["found"] {
+  if (adopt || (load32(h, SB, SB_CLEAN) === 1 && same.file)) return "clean";
+  if (!same.file) return "copied";
+  return same.boot ? "unclean" : "rebooted";
+}
+
+/** The state of a file that is only looked at; nothing is written, nobody recovered. */
+export function look(region: Region): RecoveryReport["found"] {
+  if (anyoneAlive(region, 0, 0)) return "running";
+  return stateLeft(region.h, compareIdentity(region), isAdoptable(region.h));
+}
+
 // ---- coming ----------------------------------------------------------------------------------------------------------
 
 /** Takes the open lock; whoever holds it creates, checks, recovers. */
@@ -135,7 +156,7 @@ function anyoneAlive(region: Region, except: number, role: number): boolean {
 
 /**
  * Joins the file as a participant of role `role`: finds out what state it was left in, rebuilds or recovers, claims a
- * slot. The caller holds the open lock.
+ * slot. The caller holds the open lock. With `alone`: throws INVALID_OPERATION if anybody else has it open.
  */
 export function join(
   region: Region,
@@ -143,17 +164,15 @@ export function join(
   maxSlabs: number,
   forceRebuild: boolean,
   rebuild: Rebuild,
+  alone = false,
 ): { slot: number; report: RecoveryReport } {
   const { h } = region;
   let found: RecoveryReport["found"] = "running";
   let rebuilt: RebuildReport | null = null;
   if (!anyoneAlive(region, 0, 0)) {
-    const clean = load32(h, SB, SB_CLEAN) === 1;
     const same = compareIdentity(region);
-    const adopt = isNew(h) || (load32(h, SB, SB_ADOPT) === 1 && clean);
-    if (adopt || (clean && same.file)) found = "clean";
-    else if (!same.file) found = "copied";
-    else found = same.boot ? "unclean" : "rebooted";
+    const adopt = isAdoptable(h);
+    found = stateLeft(h, same, adopt);
     if (forceRebuild || found === "copied" || found === "rebooted") rebuilt = rebuild(region);
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
@@ -162,10 +181,10 @@ export function join(
     store32(h, SB, SB_SYNC_OWNER, 0);
     store32(h, SB, SB_GATE, 0);
     store32(h, SB, SB_NO_IN_PLACE, 0);
-  } else if (forceRebuild) {
+  } else if (forceRebuild || alone) {
     throw new BancosError(
       "INVALID_OPERATION",
-      `${region.path} is open elsewhere: a rebuild needs it for itself; close the other stores first`,
+      `${region.path} is open elsewhere: ${alone ? "compacting" : "a rebuild"} needs it for itself; close the other stores first`,
     );
   }
   if (load32(h, SB, SB_MAX_SLABS) < maxSlabs && role === ROLE_WRITER) raiseMaxSlabs(h, maxSlabs);

@@ -151,7 +151,8 @@ export function isValidLeaf(region: Region, cell: number, room: number, mostMark
 export function rebuild(region: Region): RebuildReport {
   const started = monotonicNs();
   const h = region.h;
-  if (fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
+  const isPrivate = region.mode === "private";
+  if (!isPrivate && fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
   const onDisk = load64(h, SB, SB_W);
   const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
 
@@ -193,7 +194,8 @@ export function rebuild(region: Region): RebuildReport {
   store64(h, SB, SB_DONE, highestMark);
   store64(h, slotCell(BUILDER), SLOT_KEY_COUNT, keys);
 
-  syncFile(region.fd);
+  // In a private mapping nothing reaches the file, and nothing needs to.
+  if (!isPrivate) syncFile(region.fd);
   // From here on the disk can be trusted to hold the verdicts: cells may be freed.
   store64(h, SB, SB_W_DISK, highestMark);
   freeLeftovers(region);

@@ -68,15 +68,7 @@ import {
   slotCell,
   TAG,
 } from "../memory/layout.ts";
-import {
-  closeFile,
-  HANDLES,
-  handleInfo,
-  lockHeld,
-  threadId,
-  threadStartTime,
-  unmapHandle,
-} from "../memory/platform.ts";
+import { closeHandle, HANDLES, handleInfo, lockHeld, threadId, threadStartTime } from "../memory/platform.ts";
 import {
   cas32,
   exchange32,
@@ -270,8 +262,7 @@ export function closeHandlesOfTheDead(): void {
   for (let handle = 1; handle < HANDLES; handle++) {
     const info = handleInfo(handle);
     if (!info.used || info.tid === mine || threadStartTime(process.pid, info.tid) !== 0) continue;
-    unmapHandle(handle);
-    closeFile(info.fd);
+    closeHandle(handle);
   }
 }
 

@@ -7,12 +7,12 @@ import { SLAB_BYTES } from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
 import {
   closeFile,
+  closeHandle,
   fileSize,
   newHandle,
   openFile,
   PlatformError,
   sleepMs,
-  unmapHandle,
 } from "../memory/platform.ts";
 import { Region } from "../memory/region.ts";
 import { readSuperblock, type Superblock } from "../memory/superblock.ts";
@@ -86,8 +86,8 @@ export function openFileAsStore(pathGiven: string, options: CheckedOptions): Ope
     return opened;
   } catch (error) {
     // With the descriptor go its locks.
-    if (h !== 0) unmapHandle(h);
-    closeFile(fd);
+    if (h !== 0) closeHandle(h);
+    else closeFile(fd);
     throw error;
   }
 }

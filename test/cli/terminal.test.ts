@@ -70,7 +70,7 @@ describe("progress", () => {
     // Cleared, and the cursor is back.
     expect(text).toEndWith("\u001b[2Kdone\r\n");
     expect(text).toContain("\u001b[?25h");
-    expect(text).not.toContain("too early");
+    expect(text).not.toContain("10%");
   });
 
   test("of an input whose end nobody knows says how much, how fast and for how long", async () => {
@@ -128,7 +128,7 @@ describe("a reader that goes away", () => {
     expect(contents(path)).toHaveLength(50_000);
   });
 
-  test("does not keep run from its work, nor verify from its verdict", async () => {
+  test("does not keep run from its work", async () => {
     const path = freshPath();
     const child = Bun.spawn(
       ["bash", "-c", '"$0" "$1" run "$2" > >(exec 0<&-; sleep 0.1)', process.execPath, MAIN, path],

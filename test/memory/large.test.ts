@@ -1,8 +1,11 @@
 /** Runs of slabs, slab tables, and slabs that change class: where memory comes from and where it goes. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { open, type Store } from "../../src/index.ts";
 import { REGION_SLABS, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { expectSound, finish, freshPath, quickPath, random, seed } from "../store/support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const quiet = (path = quickPath()): Store<Uint8Array> =>
   open<Uint8Array>(path, { flushEvery: 0, maxSize: 2 ** 31 });

@@ -164,8 +164,8 @@ export interface Chain {
 }
 
 /**
- * Plays a chain of deaths. Returns false if some link did not die, since it had fewer stores; `essence` of the last
- * death otherwise.
+ * Plays a chain of deaths: "beyond" if some link did not die, since it makes fewer stores; "known" if what the last
+ * death left was recovered from before.
  */
 export function play(
   ready: Ready,
@@ -195,12 +195,16 @@ export function play(
     let own = coverage.byOperation.get(label);
     if (own === undefined) coverage.byOperation.set(label, (own = new Set()));
     own.add(hash);
+    const how = witness.thread.dead ? "open" : rescues[at.length - 1]!;
+    let careful = true;
     if (known !== null) {
-      const essence = machine.essence();
-      if (known.has(essence)) return "known";
-      known.add(essence);
+      // What differs only in cells that nobody reads ends as before.
+      const key = `${machine.essence()} ${how} ${played.length}`;
+      if (known.has(key)) return "known";
+      known.add(key);
+      careful = at.length === 1 || at[at.length - 1]! % 4 === 0;
     }
-    if (!witness.thread.dead) {
+    if (!witness.thread.dead && careful) {
       // Readers go on whatever has happened, and recover nothing.
       witness.thread.rearm();
       const seen = contents(witness, problems);
@@ -209,7 +213,6 @@ export function play(
     }
     problems.push(...machine.violations);
     machine.violations = [];
-    const how = witness.thread.dead ? "open" : rescues[at.length - 1]!;
     if (!witness.thread.dead) witness.thread.rearm();
     const rescuer = rescue(ready, how, null, played);
     if (rescuer === null) problems.push("the rescuer died of nothing");
@@ -232,16 +235,18 @@ export function dieEverywhere(
   coverage: DeathCoverage,
   failures: Failures,
 ): void {
+  const known = new Set<string>();
+  const knownThen = new Set<string>();
   for (const rescue of rescues) {
-    const known = new Set<string>();
     for (let n = 0; !failures.enough; n++) {
       // Alternately: both ways to die occur at every kind of store, and twice as many would say little more.
       const manner: Manner = n % 2 === 0 ? "killed" : "terminated";
       const first = play(ready, { at: [n], rescues: [rescue], manner }, coverage, failures, known);
-      if (first === "beyond") break;
-      // What differs only in cells that nobody reads need not be died in again.
+      if (first === "beyond") {
+        if (n === 0) failures.note(ready.label, ["it makes no store to die at"]);
+        break;
+      }
       if (first === "known" || depth === 1) continue;
-      const knownThen = new Set<string>();
       for (let m = 0; !failures.enough; m++) {
         const chain: Chain = { at: [n, m], rescues: [rescue, m % 3 === 0 ? "collect" : "open"], manner };
         if (play(ready, chain, coverage, failures, knownThen) === "beyond") break;

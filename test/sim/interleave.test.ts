@@ -13,14 +13,12 @@ for (const promised of [false, true]) {
         const failures = new Failures();
         const coverage = noCoverage();
         const on = stage(scenario, promised);
-        const started = performance.now();
         for (const opA of scenario.operations) {
           for (const opB of scenario.operations) interleave(on, opA, opB, undefined, coverage, failures);
         }
         total.runs += coverage.runs;
         total.waited += coverage.waited;
         total.endings += coverage.endings.size;
-        console.log(scenario.name, coverage.runs, coverage.waited, coverage.endings.size, performance.now() - started);
         expect(failures.report()).toEqual([]);
       });
     }

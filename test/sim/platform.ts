@@ -141,6 +141,15 @@ export function unmapHandle(h: number): void {
   if (mapping !== undefined) mapping.used = false;
 }
 
+/** One step, as in C. */
+export function closeHandle(h: number): void {
+  const mapping = machine.mappings[h];
+  if (mapping === undefined) return;
+  const { fd } = mapping;
+  unmapHandle(h);
+  machine.close(fd);
+}
+
 export interface HandleInfo {
   readonly fd: number;
   readonly tid: number;

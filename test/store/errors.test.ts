@@ -1,5 +1,5 @@
 /** Every code of an error that a store can meet, each with a message that says what to do; and what works after it. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -23,6 +23,9 @@ import {
   random,
   seed,
 } from "./support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 /** Something a caller has at hand although the types forbid it. */
 const wrong = (value: unknown): never => value as never;

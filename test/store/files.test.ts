@@ -1,6 +1,6 @@
 /** Files that are no stores, or are no longer whole: an error with the right code, never a crash, never a hang. */
 import { Database } from "bun:sqlite";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,6 +14,9 @@ import {
   SB_VERSION,
 } from "../../src/memory/layout.ts";
 import { codeOf, finish, freshFolder, freshPath, random, seed } from "./support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const CHILD = join(import.meta.dir, "child.ts");
 /** A child that answers later than this hangs. */

@@ -3,7 +3,7 @@
  * node, long common prefixes, keys that are prefixes of others, and escapes; interleaved with closing, reopening and
  * rebuilding. The file is verified after each case.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { type Key, type KeyEncoding, open, type Store, type Value } from "../../src/index.ts";
 import {
@@ -20,6 +20,9 @@ import {
   UTF8,
 } from "./support.ts";
 import { values } from "./values.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 type Op =
   | { op: "set" | "insert"; key: number; value: Value }

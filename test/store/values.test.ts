@@ -1,9 +1,12 @@
 /** Values: what `set` was given comes back, with its type, however odd or large. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { open, type Store, type Value } from "../../src/index.ts";
 import { budget, expectSound, finish, freshPath, quickPath } from "./support.ts";
 import { values } from "./values.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const MB = 1 << 20;
 

@@ -1,5 +1,5 @@
 /** Iteration: exact bounds, batch borders, and loops whose own bodies write. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { open, type Store } from "../../src/index.ts";
 import {
   codeOf,
@@ -12,6 +12,9 @@ import {
   type TestRange,
   UTF8,
 } from "../store/support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const openNumbers = (): Store<number> => open<number>(quickPath(), { flushEvery: 0, maxSize: 256 << 20 });
 

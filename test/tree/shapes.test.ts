@@ -2,9 +2,12 @@
  * Every shape that a node can have: each kind at each count, up and down, in three orders and at several depths; a
  * key split at every offset; first and last child of every kind.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { open, type Store } from "../../src/index.ts";
 import { BINARY, expectSound, finish, Oracle, quickPath, random, seed } from "../store/support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 type Bytes = Store<number, Uint8Array>;
 

@@ -1,8 +1,11 @@
 /** The 274,937 English words: real keys, all of them, against Array.prototype.sort on their bytes. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import words from "an-array-of-english-words/index.json" with { type: "json" };
 import { open } from "../../src/index.ts";
 import { expectSound, finish, freshPath, random, seed } from "../store/support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const inByteOrder = (words as string[])
   .map((word) => Buffer.from(word))

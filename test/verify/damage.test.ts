@@ -1,5 +1,5 @@
 /** verify() finds what it claims to find, and says where. Each kind of damage is done to a sound store, alone. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { type BancosError, open, type Problem, type Store } from "../../src/index.ts";
 import { CLASS_BYTES, CLASS_CELLS } from "../../src/memory/classes.ts";
@@ -55,6 +55,9 @@ import { entryClass, entryKind } from "../../src/memory/slabs.ts";
 import { keyLengthOf } from "../../src/node/leaf.ts";
 import { expectSound, quickPath } from "../store/support.ts";
 import { fillSample, sampleEntries } from "./sample.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 /** An open store whose bytes are read and written behind its back: the page cache is one with its mapping. */
 class Patient {

@@ -3,10 +3,13 @@
  * and closing end, with a right answer or a BancosError; and when an answer was not right, verify() has something to
  * say. In children, since what is looked for are crashes and hangs.
  */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { quickPath, random, seed } from "../store/support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const FLIPS = Number(process.env["BANCOS_FLIPS"] ?? 1200);
 /** Milliseconds without an answer after which a flip hangs. One takes 15. */
