@@ -747,9 +747,9 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
 }
 
 /*
- * All children of a node in order of their digits, each read once: at `outOff` of the scratch up to 256 cells,
- * 1,024 bytes further their tags, 2,048 further their digits, a byte each. All children are asked for before
- * the first tag is read, so their cache misses overlap. Returns how many, or -1 for what is no node.
+ * All children of a node in order of their digits, each read once: at `outOff` of the scratch up to 256
+ * cells, 1,024 bytes further their tags, 2,048 further their digits, a byte each. All children are asked for
+ * before the first tag is read, so their cache misses overlap. Returns how many, or -1 for what is no node.
  */
 i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
   u32 kind = TAG_KIND((u32)tag);
@@ -882,7 +882,8 @@ static u32 leaf_checksum(const u8 *leaf, u32 cell, u32 tag, u32 salt, u64 end) {
 /* Is the checksum of a leaf that lies in one piece the one it carries? `end` is where its checksum ends. */
 i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
   u8 *leaf = end < LEAF_KEY ? (u8 *)0 : readable(h, cell, 0, (u64)end);
-  return leaf && leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
+  return leaf &&
+         leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
 }
 
 /*
@@ -1164,8 +1165,9 @@ enum { PROT_READ = 1, PROT_WRITE = 2 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_NORESERVE = 0x4000, MAP_SYNC = 0x80000 };
 
 /*
- * Reserves address space over the file from offset 0; nothing may be touched before setLimit. A handle that is mapped
- * already moves to a larger mapping, under the same number and with its limit; what was handed out of it is stale.
+ * Reserves address space over the file from offset 0; nothing may be touched before setLimit. A handle that
+ * is mapped already moves to a larger mapping, under the same number and with its limit; what was handed out
+ * of it is stale.
  */
 i32 bancos_map(i32 h, f64 reserved, i32 mode) {
   i64 size = to_i64(reserved);

@@ -178,7 +178,7 @@ export class Link {
         new BancosError(
           "INVALID_OPERATION",
           `the pool's Worker died ${this.failedStarts} times before it could open the store (${why}); ` +
-            "a bundled program has to say where its Worker is: option worker, see docs",
+            "a bundled program must have node_modules/bancos/src/pool/worker.ts as an entry point too, or option worker",
         ),
       );
     }

@@ -45,7 +45,11 @@ export interface PoolOptions extends OpenOptions {
   writers?: number;
   /** {@link Pool.ready} waits while more operations than this are under way (default 16,384). */
   queueSize?: number;
-  /** Where the Workers' module is, for programs that were bundled; see docs. */
+  /**
+   * Where the Workers' module is, for programs that were bundled. Without the option it is looked for at
+   * `node_modules/bancos/src/pool/worker.js`, beside the program, where this puts it:
+   * `bun build --compile app.ts node_modules/bancos/src/pool/worker.ts`
+   */
   worker?: string | URL;
 }
 

@@ -210,6 +210,13 @@ export class Limbo {
     this.me = slotCell(slot);
     this.base = base;
     this.freeChunk = (cell) => heap.free(cell);
+    if (slot === 0) {
+      // Whoever has no slot retires nothing.
+      this.head = 0;
+      this.tail = 0;
+      this.headChunk = 0;
+      return;
+    }
     repairLimbo(this.h, slot, base, this.freeChunk);
     this.head = load32(this.h, this.me, base + LIMBO_HEAD);
     this.tail = load32(this.h, this.me, base + LIMBO_TAIL);

@@ -17,7 +17,7 @@ export class Participant {
   readonly region: Region;
   /** Handle of the mapping. */
   readonly h: number;
-  /** Number of its registry slot, 1 to 512. */
+  /** Number of its registry slot, 1 to 512; 0: it has none, and can't write a byte. */
   readonly slot: number;
   /** Cell of its registry slot. */
   readonly me: number;

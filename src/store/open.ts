@@ -1,9 +1,9 @@
 /** Opening a file: find or make it, check it, map it, join it. */
-import { statfsSync, statSync } from "node:fs";
+import { fstatSync, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { codecFor, encodingOf, KEY_ENCODINGS, type KeyCodec, type KeyEncoding } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
-import { SLAB_BYTES } from "../memory/layout.ts";
+import { SB, SB_GATE, SLAB_BYTES } from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
 import {
   closeFile,
@@ -13,12 +13,14 @@ import {
   openFile,
   PlatformError,
   sleepMs,
+  unmapHandle,
 } from "../memory/platform.ts";
+import { load32 } from "../memory/primitives.ts";
 import { Region } from "../memory/region.ts";
 import { readSuperblock, type Superblock } from "../memory/superblock.ts";
 import { Participant } from "../reclaim/participant.ts";
 import { ROLE_READER, ROLE_WRITER } from "../reclaim/registry.ts";
-import { join, lockOpen, part, type RecoveryReport, unlockOpen } from "../recovery/lifecycle.ts";
+import { join, lockOpen, look, part, type RecoveryReport, unlockOpen } from "../recovery/lifecycle.ts";
 import { rebuild } from "../recovery/rebuild.ts";
 import { recoverSlot } from "../recovery/recover.ts";
 import { createStore, ioError, writeEmptyStore } from "./create.ts";
@@ -32,6 +34,8 @@ export interface Opened {
   readonly keyEncoding: KeyEncoding;
   readonly role: number;
   readonly report: RecoveryReport;
+  /** Has it a slot in the registry? Not where the file can't be opened for writing. */
+  readonly registered: boolean;
 }
 
 /** Filesystems on which a shared mapping is not shared by all who map the file, by the magic number of statfs(2). */
@@ -64,8 +68,11 @@ function checkFilesystem(path: string): void {
   );
 }
 
-/** Opens or creates the store at `path`. Throws every code that an open can meet. */
-export function openFileAsStore(pathGiven: string, options: CheckedOptions): Opened {
+/**
+ * Opens or creates the store at `path`. Throws every code that an open can meet. With `alone`: throws INVALID_OPERATION
+ * if anybody else has it open, and lets nobody in until it is closed.
+ */
+export function openFileAsStore(pathGiven: string, options: CheckedOptions, alone = false): Opened {
   if (native.error !== null) throw native.error;
   if (typeof pathGiven !== "string" || pathGiven === "" || pathGiven.includes("\0")) {
     throw new BancosError(
@@ -75,33 +82,54 @@ export function openFileAsStore(pathGiven: string, options: CheckedOptions): Ope
   }
   const path = resolve(pathGiven);
   if (!options.forceFilesystem) checkFilesystem(path);
-  const fd = openOrCreate(path, options);
-  // The handle first: should this Worker be terminated from here on, its process finds the descriptor by it.
-  let h = 0;
-  try {
-    h = newHandle(fd);
-    lockOpen(fd);
-    const opened = joinFile(fd, h, path, options);
-    unlockOpen(fd);
-    return opened;
-  } catch (error) {
-    // With the descriptor go its locks.
-    if (h !== 0) closeHandle(h);
-    else closeFile(fd);
-    throw error;
+  for (let tries = 0; ; tries++) {
+    const { fd, writable } = openOrCreate(path, options);
+    // The handle first: should this Worker be terminated from here on, its process finds the descriptor by it.
+    let h = 0;
+    try {
+      h = newHandle(fd);
+      if (!writable) return lookAtFile(fd, h, path, options);
+      lockOpen(fd);
+      // While we waited for the lock, `compact` may have put another file in its place.
+      if (tries < MOST_TRIES && !isStillAt(path, fd)) {
+        closeHandle(h);
+        continue;
+      }
+      const opened = joinFile(fd, h, path, options, alone);
+      if (!alone) unlockOpen(fd);
+      return opened;
+    } catch (error) {
+      // With the descriptor go its locks.
+      if (h !== 0) closeHandle(h);
+      else closeFile(fd);
+      throw error;
+    }
   }
 }
 
-function openOrCreate(path: string, options: CheckedOptions): number {
+const MOST_TRIES = 10;
+
+function isStillAt(path: string, fd: number): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const here = fstatSync(fd);
+  return there !== undefined && there.ino === here.ino && there.dev === here.dev;
+}
+
+/** Errors that say: not for writing. */
+const NOT_WRITABLE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** Readers open a file for writing too, where they may: their slot in the registry is what keeps memory from reuse. */
+function openOrCreate(path: string, options: CheckedOptions): { fd: number; writable: boolean } {
   const create = options.create && !options.readOnly;
   for (let tries = 0; ; tries++) {
     try {
       if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
         throw new BancosError("NOT_A_STORE", `${path} is a directory`);
       }
-      return openFile(path, { write: true });
+      return { fd: openFile(path, { write: true }), writable: true };
     } catch (error) {
       if (!(error instanceof PlatformError)) throw ioError(`cannot open ${path}`, error);
+      if (options.readOnly && NOT_WRITABLE.has(error.code)) return { fd: openToRead(path), writable: false };
       if (error.code !== "ENOENT" || tries > 10) throw ioError(`cannot open ${path}`, error);
       if (!create) {
         throw new BancosError("NOT_FOUND", `there is no file ${path}, and it is not to be created`, {
@@ -113,7 +141,15 @@ function openOrCreate(path: string, options: CheckedOptions): number {
   }
 }
 
-function joinFile(fd: number, h: number, path: string, options: CheckedOptions): Opened {
+function openToRead(path: string): number {
+  try {
+    return openFile(path, {});
+  } catch (error) {
+    throw ioError(`cannot open ${path}`, error);
+  }
+}
+
+function joinFile(fd: number, h: number, path: string, options: CheckedOptions, alone: boolean): Opened {
   if (fileSize(fd) === 0) {
     if (options.readOnly || !options.create) {
       throw new BancosError(
@@ -134,7 +170,7 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions):
     Math.max(superblock.maxSlabs, options.maxSlabs, fileSize(fd) / SLAB_BYTES),
   );
   const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
-  const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild);
+  const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild, alone);
   const participant = new Participant(
     region,
     slot,
@@ -142,10 +178,42 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions):
     (holder) => recoverSlot(region, holder, slot),
     (round) => {
       if (round > 100) sleepMs(0.1);
+      // The gate is shut for a moment only, unless who shut it is dead.
+      if (round % 256 === 255) recoverSlot(region, load32(region.h, SB, SB_GATE), slot);
     },
   );
   if (role === ROLE_WRITER) reserveForDeletes(participant);
-  return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report };
+  return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report, registered: true };
+}
+
+/** The slot that somebody alone with a private mapping acts as: not the one that has the number of keys. */
+const PRIVATE_SLOT = 2;
+
+/**
+ * Opens a file that can't be opened for writing. Nothing of it is written, no slot taken: nobody knows of us, so that
+ * it is safe only while nobody writes. Where the tree must be rebuilt that happens in memory.
+ */
+function lookAtFile(fd: number, h: number, path: string, options: CheckedOptions): Opened {
+  const superblock = readSuperblock(fd, path, () => fileSize(fd));
+  const keyEncoding = checkEncoding(superblock, path, options);
+  const reserved = Math.max(superblock.maxSlabs, fileSize(fd) / SLAB_BYTES);
+  let region = new Region(path, fd, h, "sharedReadOnly", superblock.capacity, reserved);
+  const found = look(region);
+  const mustRebuild = options.rebuild || found === "copied" || found === "rebooted";
+  let rebuilt: RecoveryReport["rebuild"] = null;
+  if (mustRebuild) {
+    unmapHandle(h);
+    region = new Region(path, fd, newHandle(fd), "private", superblock.capacity, superblock.capacity);
+    rebuilt = rebuild(region);
+  }
+  const noWait = (): void => {
+    throw new Error("who can't write waits for no lock");
+  };
+  const slot = mustRebuild ? PRIVATE_SLOT : 0;
+  const participant = new Participant(region, slot, superblock.root, noWait, noWait);
+  const report: RecoveryReport = { found, participantsRecovered: 0, rebuild: rebuilt };
+  const codec = codecFor(keyEncoding);
+  return { region, participant, codec, keyEncoding, role: ROLE_READER, report, registered: false };
 }
 
 /** A delete takes room in limbo. Taken now, it is there when the store is full. */
@@ -176,10 +244,12 @@ function checkEncoding(superblock: Superblock, path: string, options: CheckedOpt
 
 /** Leaves the file and closes it. Throws IO_ERROR if the last sync fails; it is closed then all the same. */
 export function closeOpened(opened: Opened): void {
-  const { region, participant, role } = opened;
+  const { region, participant, role, registered } = opened;
   try {
-    participant.heap.abandon();
-    part(region, participant.slot, role);
+    if (registered) {
+      participant.heap.abandon();
+      part(region, participant.slot, role);
+    }
   } finally {
     region.close();
   }

@@ -30,7 +30,7 @@ import { cpuFeature } from "../memory/platform.ts";
 import { load32 } from "../memory/primitives.ts";
 import { entryClass, entryKind } from "../memory/slabs.ts";
 import { slotHoldingBack } from "../reclaim/epoch.ts";
-import { type ParticipantInfo, participants } from "../reclaim/registry.ts";
+import { type ParticipantInfo, participants, ROLE_WRITER } from "../reclaim/registry.ts";
 import type { RecoveryReport } from "../recovery/lifecycle.ts";
 import type { Opened } from "./open.ts";
 
@@ -73,6 +73,11 @@ export interface Stats {
     readonly leaves: CellFigures;
   };
   readonly epoch: number;
+  /**
+   * `"unregistered"`: the file can't be opened for writing, so that this store has no slot in the registry and nobody
+   * knows of it. What it reads is right only while nobody writes.
+   */
+  readonly access: "write" | "read" | "unregistered";
   readonly participants: readonly ParticipantInfo[];
   /** Who is in the oldest epoch and so delays the reuse of memory; null if nobody. */
   readonly heldBackBy: ParticipantInfo | null;
@@ -172,6 +177,7 @@ export function statsOf(opened: Opened, keys: number, verifyReads: boolean): Sta
       leaves: leaves.figures(),
     },
     epoch: load32(h, SB, SB_EPOCH) >>> 0,
+    access: !opened.registered ? "unregistered" : opened.role === ROLE_WRITER ? "write" : "read",
     participants: here,
     heldBackBy: here.find((who) => who.slot === holder) ?? null,
     native: { build: native.build, compiler: native.compiler, writeBack: cpuFeature() },

@@ -23,6 +23,7 @@ import type { Participant } from "../reclaim/participant.ts";
 import { RECLAIM_EVERY, RECLAIM_MOST, reclaim, tooMuchWaits } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
 import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
+import { endBackup } from "../recovery/backup.ts";
 import { collectOrphans, recoverIntent, recoverSlot, recoverTheDead } from "../recovery/recover.ts";
 import {
   beginSync,
@@ -39,6 +40,7 @@ import { lookup } from "../rowex/place.ts";
 import { REMOVED, remove } from "../rowex/remove.ts";
 import { add, updateIf } from "../rowex/update.ts";
 import { ALWAYS, IF_ABSENT, type Payload, write } from "../rowex/write.ts";
+import { backupTo, type CopyOptions, type CopyReport } from "./backup.ts";
 import { Cursor, ENTRIES, KEYS, StoreIterator, VALUES } from "./cursor.ts";
 import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
 import { checkOptions, type OpenOptions } from "./options.ts";
@@ -109,6 +111,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private readonly payload: ValueEncoder;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private syncing: Promise<void> | null = null;
+  /** Settles when the last backup that was asked for has. */
+  private backups: Promise<unknown> = Promise.resolve();
   private reclaimed = 0;
 
   /** @internal Use {@link open}. */
@@ -555,6 +559,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   async flush(): Promise<void> {
     const { region, slot, h } = this.participant();
+    // Whoever can't write has written nothing.
+    if (!this.opened.registered) return;
     const ticket = syncTicket(h);
     for (let round = 0; ; round++) {
       // Closing syncs.
@@ -605,10 +611,37 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** Returns when all that was written before the call is on the disk. Throws `IO_ERROR`, `CLOSED`. */
   flushSync(): void {
     const { region, slot } = this.participant();
+    if (!this.opened.registered) return;
     checkSyncError(region);
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
     if (this.syncing !== null) syncHolding(region);
     else syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+  }
+
+  /**
+   * Writes a compact copy of the store as it is at one point in time to the new file `path`, while others go on
+   * writing. The file appears when it is complete; one that is there is never replaced. Until then no memory that the
+   * copy may need is reused, so that the store may grow. One backup at a time; another waits for it.
+   *
+   * Rejects with `INVALID_OPERATION` if there is a file at `path` already, or somebody is stopped in the middle of a
+   * change; `NO_SPACE`, `IO_ERROR`, `NOT_FOUND`; `CORRUPT` (then see `bancos repair`); `CLOSED`.
+   */
+  async backup(path: string): Promise<void> {
+    await this.backupWith(path);
+  }
+
+  /** @internal {@link Store.backup} with progress, and a report. */
+  backupWith(path: string, options: CopyOptions = {}): Promise<CopyReport> {
+    const p = this.participant();
+    const isOpen = (): boolean => this.participantOrNull === p;
+    const begin = async (): Promise<CopyReport> => {
+      // A background flush of ours holds the sync lock, which the backup needs for a moment.
+      if (this.syncing !== null) await this.syncing.catch(() => {});
+      return backupTo(this.opened, path, isOpen, options);
+    };
+    const done = this.backups.then(begin);
+    this.backups = done.catch(() => {});
+    return done;
   }
 
   // ---- looking after the file ------------------------------------------------------------------------------------------
@@ -627,6 +660,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** Reclaims now what can be: this store's retired cells and those of the dead. Returns how many cells were freed. */
   collect(): number {
     const p = this.participant();
+    if (!this.opened.registered) return 0;
     recoverTheDead(p.region, p.slot);
     let freed = 0;
     // Twice: the first moves the epoch on, so that the second can free what was retired in it.
@@ -647,6 +681,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       throw new BancosError("INVALID_OPERATION", "close() inside reader() or writer(): close after it");
     }
     if (this.timer !== null) clearTimeout(this.timer);
+    if (this.opened.registered) endBackup(p.region, p.slot);
     // What a background flush of this store holds passes to the sync that closing does.
     if (this.syncing !== null) syncUnlock(p.h, p.slot);
     reclaim(p, Number.MAX_SAFE_INTEGER);

@@ -1,9 +1,12 @@
 /** The examples run, and do what they say. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "../../src/index.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const EXAMPLES = join(import.meta.dir, "../../examples");
 

@@ -1,11 +1,14 @@
 /** How a pool, and each of its Workers, comes, dies and goes. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BancosError } from "../../src/errors.ts";
 import { open } from "../../src/index.ts";
 import { openPool, type Pool, type PoolOptions } from "../../src/pool.ts";
 import { codeOf, FAULTY, inFolder, seeded, withPool } from "./support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 const POOL = join(import.meta.dir, "../../src/pool.ts");
 

@@ -1,9 +1,12 @@
 /** The queue before a Worker, on Workers that only the test moves. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Command, NO_BUCKET } from "../../src/pool/command.ts";
 import { Link, MOST_BATCHES, MOST_COMMANDS, type Port, type PortEvent } from "../../src/pool/link.ts";
 import { GET, VERIFY } from "../../src/pool/protocol.ts";
 import { codeOf } from "./support.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
 
 class FakeWorker implements Port {
   readonly posted: unknown[][] = [];
