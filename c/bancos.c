@@ -702,6 +702,13 @@ static inline u8 *node_bytes(i32 h, i32 node, u32 kind) {
   return kind >= NODE4 && kind <= NODE256 ? readable(h, node, 0, size) : (u8 *)0;
 }
 
+/* A small node or leaf may begin at the end of one cache line and go on in the next. */
+#define SMALL_CELL 40
+static inline void prefetch_leaf(u8 *p) {
+  prefetch(p);
+  prefetch(p + SMALL_CELL);
+}
+
 /* Slots in use of a Node4 or Node16: count first, then what it covers. */
 static inline u32 slots_in_use(u8 *p, u32 most) {
   u32 used = get32(p + NODE_COUNTS) & 0xff;
@@ -709,14 +716,15 @@ static inline u32 slots_in_use(u8 *p, u32 most) {
 }
 
 /*
- * The child of `digit` in a node with tag `tag`, or 0, and at `tagOff` of the scratch the child's own tag.
+ * The child of `digit` in a node with tag `tag`, or 0. Its own tag goes to `tagOff` of the scratch; if that
+ * is negative the child is only asked for, and the caller does other work while it comes.
  */
 i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   u32 kind = TAG_KIND((u32)tag);
   u8 *p = node_bytes(h, node, kind);
-  u8 *out = scratch(h, tagOff, 4);
+  u8 *out = tagOff < 0 ? (u8 *)0 : scratch(h, tagOff, 4);
   u32 child = 0;
-  if (!p || !out)
+  if (!p || (tagOff >= 0 && !out))
     return 0;
   if (kind == NODE256) {
     child = get32(p + NODE256_CHILDREN + (u32)(digit & 255) * 4);
@@ -741,7 +749,10 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   }
   if (child) {
     u8 *c = readable(h, (i32)child, 0, 4);
-    poke32(out, c ? get32(c) : 0);
+    if (out)
+      poke32(out, c ? get32(c) : 0);
+    else if (c)
+      prefetch_leaf(c);
   }
   return (i32)child;
 }
@@ -795,7 +806,7 @@ i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
   for (i32 i = 0; i < count; i++) {
     u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
     if (c)
-      prefetch(c);
+      prefetch_leaf(c);
   }
   for (i32 i = 0; i < count; i++) {
     u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
@@ -905,7 +916,7 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
   for (i32 i = 0; i < n; i++) {
     u8 *leaf = readable(h, (i32)peek32(list + (u64)i * 4), 0, LEAF_KEY);
     if (leaf)
-      prefetch(leaf);
+      prefetch_leaf(leaf);
   }
   u64 room = (u64)outSize;
   for (i32 i = 0; i < n; i++) {

@@ -19,6 +19,7 @@ export {
   type PathStep,
   type SlabView,
 } from "./store/inspect.ts";
+export { type CopyOptions, type CopyReport, compact } from "./store/backup.ts";
 export type { OpenOptions } from "./store/options.ts";
 export type { Range } from "./store/range.ts";
 export type { CellFigures, Stats } from "./store/stats.ts";

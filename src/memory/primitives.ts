@@ -273,7 +273,8 @@ export const storeWords: (h: number, cell: number, off: number, scratchOff: numb
 
 /**
  * The child of `digit` in a node with tag `tag`, or 0; at `tagOff` of the scratch the child's own tag (0 if it lies
- * beyond the file). One call for three or four dependent loads.
+ * beyond the file). One call for three or four dependent loads. With a negative `tagOff` the child's tag is not read,
+ * but prefetched.
  */
 export const childOf: (h: number, node: number, tag: number, digit: number, tagOff: number) => number =
   symbols.bancos_childOf;

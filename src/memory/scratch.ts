@@ -24,7 +24,14 @@ export const MOST_LEAVES = 1024;
 export const SCRATCH_NUMBERS = SCRATCH_LEAVES + MOST_LEAVES * 8;
 /** Their keys, one after the other. */
 export const SCRATCH_KEYS = SCRATCH_NUMBERS + MOST_LEAVES * 8;
-export const SCRATCH_BYTES = 1 << 18;
-export const SCRATCH_KEYS_BYTES = SCRATCH_BYTES - SCRATCH_KEYS;
+export const SCRATCH_KEYS_BYTES = 131072;
+/**
+ * Keys that are looked up together: a lane of 256 bytes each. A longer key runs over into lanes that are not filled
+ * yet, and is looked up alone.
+ */
+export const SCRATCH_LANES = SCRATCH_KEYS + SCRATCH_KEYS_BYTES;
+export const LANES = 16;
+export const LANE_BYTES = 256;
+export const SCRATCH_BYTES = SCRATCH_LANES + LANES * LANE_BYTES + 16384;
 
 if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0) throw new Error("scratch: alignment");

@@ -28,7 +28,7 @@ import type { Participant } from "../reclaim/participant.ts";
  * Checks the tag of a child of a node at `depth`, as `childOf` has read it, and gives it back; reads it again if it
  * may lie in blocks that another participant has added. Throws CORRUPT unless it can be a child.
  */
-function checkChild(p: Participant, child: number, tagRead: number, depth: number): number {
+export function checkChild(p: Participant, child: number, tagRead: number, depth: number): number {
   let tag = tagRead;
   if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(child, REACHABLE);
   const kind = tag & KIND_MASK;

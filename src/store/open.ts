@@ -197,15 +197,17 @@ function lookAtFile(fd: number, h: number, path: string, options: CheckedOptions
   const superblock = readSuperblock(fd, path, () => fileSize(fd));
   const keyEncoding = checkEncoding(superblock, path, options);
   const reserved = Math.max(superblock.maxSlabs, fileSize(fd) / SLAB_BYTES);
-  let region = new Region(path, fd, h, "sharedReadOnly", superblock.capacity, reserved);
-  const found = look(region);
-  const mustRebuild = options.rebuild || found === "copied" || found === "rebooted";
-  let rebuilt: RecoveryReport["rebuild"] = null;
-  if (mustRebuild) {
-    unmapHandle(h);
-    region = new Region(path, fd, newHandle(fd), "private", superblock.capacity, superblock.capacity);
-    rebuilt = rebuild(region);
+  const forNow = newHandle(fd);
+  let found: RecoveryReport["found"];
+  try {
+    found = look(new Region(path, fd, forNow, "sharedReadOnly", superblock.capacity, reserved));
+  } finally {
+    unmapHandle(forNow);
   }
+  const mustRebuild = options.rebuild || found === "copied" || found === "rebooted";
+  const mode = mustRebuild ? "private" : "sharedReadOnly";
+  const region = new Region(path, fd, h, mode, superblock.capacity, reserved);
+  const rebuilt = mustRebuild ? rebuild(region) : null;
   const noWait = (): void => {
     throw new Error("who can't write waits for no lock");
   };

@@ -15,7 +15,7 @@ import {
 } from "../memory/layout.ts";
 import { closeFile, openFile } from "../memory/platform.ts";
 import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
-import { SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
+import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
@@ -36,6 +36,7 @@ import {
   syncTicket,
 } from "../recovery/sync.ts";
 import { type VerifyReport, verifyRegion } from "../recovery/verify.ts";
+import { LANE_DIGITS, Lanes } from "../rowex/lookup-many.ts";
 import { lookup } from "../rowex/place.ts";
 import { REMOVED, remove } from "../rowex/remove.ts";
 import { add, updateIf } from "../rowex/update.ts";
@@ -114,6 +115,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** Settles when the last backup that was asked for has. */
   private backups: Promise<unknown> = Promise.resolve();
   private reclaimed = 0;
+  private lanes: Lanes | null = null;
 
   /** @internal Use {@link open}. */
   constructor(path: string, options: OpenOptions = {}) {
@@ -316,18 +318,30 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   getMany(keys: readonly K[]): (V | undefined)[] {
     const p = this.participant();
     const result: (V | undefined)[] = new Array(keys.length);
-    enter(p);
-    try {
-      for (let i = 0; i < keys.length; i++) {
-        p.keyLength = this.codec.encode(keys[i], p.key);
-        const leaf = lookup(p);
-        result[i] =
-          leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)
-            ? undefined
-            : (readValue(p, leaf, p.leafTag, this.verifyReads) as V);
+    this.lanes ??= new Lanes(p.scratch);
+    const { codec, lanes, verifyReads } = this;
+    for (let from = 0; from < keys.length; from += LANES) {
+      const count = Math.min(LANES, keys.length - from);
+      let long = 0;
+      for (let i = 0; i < count; i++) {
+        const length = codec.encode(keys[from + i], lanes.keys[i]!);
+        lanes.lengths[i] = length;
+        if (length >= LANE_DIGITS) long++;
       }
-    } finally {
-      leave(p);
+      if (long > 0) {
+        for (let i = from; i < from + count; i++) result[i] = this.get(keys[i]!);
+        continue;
+      }
+      enter(p);
+      try {
+        lanes.lookup(p, count);
+        for (let i = 0; i < count; i++) {
+          const leaf = lanes.leaves[i]!;
+          result[from + i] = leaf === 0 ? undefined : (readValue(p, leaf, lanes.tags[i]!, verifyReads) as V);
+        }
+      } finally {
+        leave(p);
+      }
     }
     return result;
   }

@@ -119,6 +119,15 @@ describe("childOf and listChildren", () => {
   });
 });
 
+test("childOf with no place for the tag gives the same child", () => {
+  for (const kind of KINDS) {
+    const tag = makeNode(kind, [4, 0, 255]);
+    for (let digit = 0; digit < 256; digit++) {
+      expect(m.childOf(file.h, NODE, tag, digit, -1)).toBe(m.childOf(file.h, NODE, tag, digit, TAG_AT));
+    }
+  }
+});
+
 test("storeWords and loadWords carry words both ways, and refuse what is out of range", () => {
   const view = new Int32Array(file.scratch.buffer, 128, 13);
   view.forEach((_, i) => {

@@ -12,6 +12,11 @@ setDefaultTimeout(300_000);
 
 const POOL = join(import.meta.dir, "../../src/pool.ts");
 
+/** Resolves when the first writing Worker is another one than `worker`. */
+async function replaced(pool: Pool, worker: unknown): Promise<void> {
+  while (pool.workers.writers[0] === worker) await Bun.sleep(1);
+}
+
 describe("opening", () => {
   const bad: [string, PoolOptions, string][] = [
     ["a negative number of readers", { readers: -1 }, "INVALID_OPTION"],
@@ -76,8 +81,9 @@ describe("opening", () => {
       open(path).set("a", 1).close();
       await using pool = await openPool(path, { recover: "rebuild" });
       expect(await pool.get("a")).toBe(1);
-      pool.workers.writers[0]!.terminate();
-      await Bun.sleep(50);
+      const first = pool.workers.writers[0]!;
+      first.terminate();
+      await replaced(pool, first);
       await pool.set("b", 2);
       expect(await pool.size).toBe(2);
     });
@@ -149,8 +155,9 @@ describe("a Worker that dies", () => {
 
   test("of an exception outside of commands is replaced", async () => {
     await withPool({ readers: 1, writers: 1, worker: FAULTY }, async (pool) => {
+      const first = pool.workers.writers[0]!;
       await codeOf(pool.set("throw later", 1));
-      await Bun.sleep(50);
+      await replaced(pool, first);
       await pool.set("a", 1);
       expect(await pool.get("a")).toBe(1);
       expect(await pool.get("throw later")).toBe(1);

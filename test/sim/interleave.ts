@@ -12,19 +12,33 @@ import { machine } from "./machine.ts";
 import { type Contents, explain, type Operation, type Played } from "./model.ts";
 import { type Failures, told } from "./report.ts";
 import type { Scenario } from "./scenarios.ts";
-import { type Actor, newWorld, openActor, remember, run } from "./world.ts";
+import { type Actor, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
 
 /** A world with two participants on the tree of a scenario. */
 export interface Stage {
   readonly scenario: Scenario;
   readonly a: Actor;
   readonly b: Actor;
+  /** Died before the two begin, and its operation may have happened. */
+  readonly dead: Actor | null;
+  readonly accident: Accident | null;
   readonly before: Contents;
   readonly back: () => void;
 }
 
-/** What the tree's leaves were promised: `promised` leaves wait for a sync before they are reused. */
-export function stage(scenario: Scenario, promised: boolean): Stage {
+/** A third participant, who died in an operation of its own. */
+export interface Accident {
+  readonly operation: Operation;
+  /** The store it did not make any more. */
+  readonly at: number;
+  readonly manner: Manner;
+}
+
+/**
+ * Two participants on the tree of a scenario. Leaves that a sync has promised (`promised`) wait for a sync before they
+ * are reused.
+ */
+export function stage(scenario: Scenario, promised: boolean, accident: Accident | null = null): Stage {
   newWorld(scenario.slabs);
   let a = openActor("A");
   const before = new Map(scenario.keys);
@@ -42,7 +56,12 @@ export function stage(scenario: Scenario, promised: boolean): Stage {
   const problems: string[] = [];
   verify(a, problems);
   if (problems.length > 0) throw new Error(`${scenario.name}: ${problems.join("; ")}`);
-  return { scenario, a, b, before, back: remember([a, b]) };
+  let dead: Actor | null = null;
+  if (accident !== null) {
+    dead = openActor("D");
+    runToDeath(dead, accident.operation.run, accident.at, accident.manner);
+  }
+  return { scenario, a, b, dead, accident, before, back: remember([a, b]) };
 }
 
 /** What was run and found. */
@@ -64,7 +83,7 @@ export interface Cut {
 
 /** Runs A with B just before its access `n`. Returns the next `n` that makes a difference, or Infinity. */
 export function interleaveAt(
-  { scenario, a, b, before, back }: Stage,
+  { scenario, a, b, accident, before, back }: Stage,
   opA: Operation,
   opB: Operation,
   n: number,
@@ -75,6 +94,7 @@ export function interleaveAt(
   back();
   const problems: string[] = [];
   const played: Played[] = [];
+  if (accident !== null) played.push({ operation: accident.operation, ended: "died" });
   let ran = false;
   let waits = false;
   const runB = (last: boolean): void => {
@@ -125,7 +145,7 @@ export function interleaveAt(
     if (seen === undefined && problems.length === 0) {
       coverage.endings.set(hash, after);
       // Whoever died is recovered first, else what it has under way counts as a problem.
-      if (b.thread.dead) run(a, (store) => store.collect());
+      if (b.thread.dead || accident !== null) run(a, (store) => store.collect());
       verify(a, problems);
       settle(b.thread.dead ? [a] : [a, b], after.size, problems);
     }
@@ -133,7 +153,8 @@ export function interleaveAt(
     problems.push(told(error));
   }
   const cutText = cut === undefined ? "" : `, ${cut.manner} at its store ${cut.at}`;
-  failures.note(`${scenario.name}: ${opA.name}, and before its access ${n} ${opB.name}${cutText}`, problems);
+  const accidentText = accident === null ? "" : `${accident.operation.name} ${accident.manner} at ${accident.at}; `;
+  failures.note(`${scenario.name}: ${accidentText}${opA.name}, and before its access ${n} ${opB.name}${cutText}`, problems);
   return next;
 }
 

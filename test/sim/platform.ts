@@ -150,6 +150,15 @@ export function closeHandle(h: number): void {
   machine.close(fd);
 }
 
+/** One step, as one call of C is: a Worker is terminated before it or after it. */
+export function closeHandle(h: number): void {
+  step(true);
+  const mapping = machine.mappings[h];
+  if (mapping?.used !== true) throw new PlatformError("closeHandle", 22, "EINVAL");
+  mapping.used = false;
+  machine.close(mapping.fd);
+}
+
 export interface HandleInfo {
   readonly fd: number;
   readonly tid: number;

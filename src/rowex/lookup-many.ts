@@ -1,0 +1,68 @@
+/**
+ * Many lookups at once: sixteen descents take turns, a node each, and every step only asks for the next node. By the
+ * time that it is that lane's turn again its node is there, so that up to sixteen cache misses are under way together.
+ */
+import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, TAG } from "../memory/layout.ts";
+import { childOf, compareBytes, load32 } from "../memory/primitives.ts";
+import { LANE_BYTES, LANES, SCRATCH_LANES } from "../memory/scratch.ts";
+import { keyLengthOf } from "../node/leaf.ts";
+import type { Participant } from "../reclaim/participant.ts";
+import { checkChild } from "./place.ts";
+
+/** Digits that a lane holds, with the terminator. */
+export const LANE_DIGITS = LANE_BYTES - 1;
+
+/** The lanes of one participant. */
+export class Lanes {
+  /** Where the i-th key is encoded. */
+  readonly keys: Buffer[];
+  /** How many digits it has. */
+  readonly lengths = new Int32Array(LANES);
+  /** The leaf that has the key, 0: none; and its tag. */
+  readonly leaves = new Int32Array(LANES);
+  readonly tags = new Int32Array(LANES);
+  private readonly depths = new Int32Array(LANES);
+  /** Lanes that are still on their way. */
+  private readonly active = new Int32Array(LANES);
+
+  constructor(scratch: Buffer) {
+    this.keys = Array.from({ length: LANES }, (_, i) => scratch.subarray(SCRATCH_LANES + i * LANE_BYTES));
+  }
+
+  /** Looks up the keys in the first `count` lanes. The caller is in an epoch. Throws CORRUPT. */
+  lookup(p: Participant, count: number): void {
+    const h = p.h;
+    const { keys, lengths, leaves, tags, depths, active } = this;
+    for (let i = 0; i < count; i++) {
+      leaves[i] = childOf(h, p.root, NODE256 | LIVE, keys[i]![0]!, -1);
+      depths[i] = 0;
+      active[i] = i;
+    }
+    let left = count;
+    while (left > 0) {
+      let kept = 0;
+      for (let a = 0; a < left; a++) {
+        const i = active[a]!;
+        const cell = leaves[i]!;
+        if (cell === 0) continue;
+        const tag = checkChild(p, cell, load32(h, cell, TAG), depths[i]!);
+        if ((tag & KIND_MASK) === LEAF) {
+          tags[i] = tag;
+          const length = lengths[i]!;
+          const key = SCRATCH_LANES + i * LANE_BYTES;
+          if (keyLengthOf(tag) !== length || compareBytes(h, cell, LEAF_KEY, key, length) >= 0) leaves[i] = 0;
+          continue;
+        }
+        const depth = tag >>> AUX_SHIFT;
+        if (depth > lengths[i]!) {
+          leaves[i] = 0;
+          continue;
+        }
+        depths[i] = depth;
+        leaves[i] = childOf(h, cell, tag, keys[i]![depth]!, -1);
+        active[kept++] = i;
+      }
+      left = kept;
+    }
+  }
+}
