@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 3
+#define ABI_VERSION 4
 
 #if defined(__x86_64__)
 #define X86 1
@@ -190,6 +190,7 @@ static void copy_backwards(u8 *to, const u8 *from, u64 len) {
 /* ---- Handles ---- */
 
 #define HANDLES 1024
+#define CLAIMING 2
 
 typedef struct {
   u8 *base;
@@ -200,7 +201,7 @@ typedef struct {
   u64 scratch_size;
   i32 fd;
   i32 tid;
-  u32 used; /* 0 free, 1 claimed */
+  u32 used; /* 0 free, 1 claimed, 2 being claimed */
   i32 read_only;
 } handle;
 
@@ -1160,9 +1161,11 @@ i32 bancos_threadId(void) { return (i32)call(SYS_gettid, 0, 0, 0, 0, 0, 0); }
 i32 bancos_newHandle(i32 fd) {
   for (i32 h = 1; h < HANDLES; h++) {
     handle *e = entry(h);
-    if (get32(&e->used) == 0 && cas32(&e->used, 0, 1)) {
+    if (get32(&e->used) == 0 && cas32(&e->used, 0, CLAIMING)) {
       e->fd = fd;
       e->tid = bancos_threadId();
+      /* Whoever looks through the table sees an entry that is filled in. */
+      put32(&e->used, 1);
       return h;
     }
   }
@@ -1249,6 +1252,11 @@ i32 bancos_unmap(i32 h) { return claimed(h) ? free_entry(entry(h), 0) : -EINVAL;
  * after it, so that no descriptor is left that no entry names.
  */
 i32 bancos_closeHandle(i32 h) { return claimed(h) ? free_entry(entry(h), 1) : -EINVAL; }
+
+/* Makes an entry of thread `tid`, which is gone, our own. Of several who try, one does. */
+i32 bancos_takeHandle(i32 h, i32 tid) {
+  return claimed(h) && cas32(&entry(h)->tid, (u32)tid, (u32)bancos_threadId());
+}
 
 /* `what`: 0 whether it is claimed, 1 descriptor, 2 thread that claimed it, 3 limit, 4 reserved bytes. */
 f64 bancos_handleInfo(i32 h, i32 what) {

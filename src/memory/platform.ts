@@ -185,6 +185,13 @@ export function closeHandle(h: number): void {
   releaseScratch(h);
 }
 
+/**
+ * Makes the handle of thread `tid` of this process, which is gone, this thread's own. False: it is another's by now.
+ */
+export function takeHandle(h: number, tid: number): boolean {
+  return symbols.bancos_takeHandle(h, tid) === 1;
+}
+
 /** An entry of the table of mappings. */
 export interface HandleInfo {
   readonly fd: number;

@@ -262,7 +262,8 @@ export function closeHandlesOfTheDead(): void {
   for (let handle = 1; handle < HANDLES; handle++) {
     const info = handleInfo(handle);
     if (!info.used || info.tid === mine || threadStartTime(process.pid, info.tid) !== 0) continue;
-    closeHandle(handle);
+    // Others may have found it too.
+    if (takeHandle(handle, info.tid)) closeHandle(handle);
   }
 }
 

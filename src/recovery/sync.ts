@@ -21,6 +21,7 @@ import { PlatformError, syncFile } from "../memory/platform.ts";
 import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
+import { recoverSlot } from "./recover.ts";
 
 /** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
 export const PROMISED = 2 ** 53 - 1;
@@ -51,8 +52,10 @@ export interface Sync {
   readonly w: number;
 }
 
-/** Steps 2 and 3. The caller holds the sync lock. */
-export function beginSync(h: number): Sync {
+/** Steps 2 and 3. The caller holds the sync lock; `slot` is its own. A dead participant's backup ends here. */
+export function beginSync(region: Region, slot: number): Sync {
+  const { h } = region;
+  recoverSlot(region, load32(h, SB, SB_NO_IN_PLACE), slot);
   const w = load64(h, SB, SB_DONE);
   store64(h, SB, SB_W, w);
   exchange64(h, SB, SB_LAST_START, PROMISED);
@@ -81,9 +84,9 @@ export function failSync(region: Region, error: unknown): BancosError {
   });
 }
 
-/** Steps 2 to 5, in this thread. The caller holds the sync lock. Throws IO_ERROR. */
-export function syncHolding(region: Region): void {
-  const sync = beginSync(region.h);
+/** Steps 2 to 5, in this thread. The caller holds the sync lock; `slot` is its own. Throws IO_ERROR. */
+export function syncHolding(region: Region, slot: number): void {
+  const sync = beginSync(region, slot);
   try {
     syncFile(region.fd);
   } catch (error) {
@@ -110,7 +113,7 @@ export function syncNow(region: Region, slot: number, onWait: (owner: number) =>
   }
   try {
     checkSyncError(region);
-    if (!isSynced(h, ticket)) syncHolding(region);
+    if (!isSynced(h, ticket)) syncHolding(region, slot);
   } finally {
     syncUnlock(h, slot);
   }

@@ -7,6 +7,7 @@ import {
   numberOffset,
   SB,
   SB_EPOCH,
+  SB_NO_IN_PLACE,
   SB_ORPHANS,
   SB_SLOTS_USED,
   SLOT_BYTES,
@@ -237,6 +238,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
     // Now and then: what the gone have left, and whether who holds us back is dead.
     if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
+    const backup = load32(p.h, SB, SB_NO_IN_PLACE);
+    if (backup !== 0) recoverSlot(p.region, backup, p.slot);
     if (p.limbo.length > HELD_UP) {
       recoverSlot(p.region, slotHoldingBack(p.h, load32(p.h, SB, SB_EPOCH)), p.slot);
     }
@@ -600,7 +603,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** The caller holds the sync lock. A descriptor of its own, so that closing the store can't pull it away. */
   private async syncInBackground(): Promise<void> {
     const { region, participant } = this.opened;
-    const sync = beginSync(region.h);
+    const sync = beginSync(region, participant.slot);
     let failure: unknown = null;
     try {
       const fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
@@ -628,7 +631,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (!this.opened.registered) return;
     checkSyncError(region);
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
-    if (this.syncing !== null) syncHolding(region);
+    if (this.syncing !== null) syncHolding(region, slot);
     else syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
   }
 

@@ -22,7 +22,7 @@ import {
   TAG,
   TYPE_SHIFT,
 } from "../../src/memory/layout.ts";
-import { closeHandle, handleInfo } from "../../src/memory/platform.ts";
+import { closeHandle, handleInfo, takeHandle } from "../../src/memory/platform.ts";
 import * as m from "../../src/memory/primitives.ts";
 import { changesInPlace, contentHash, finishChecksum, TYPE_FLOAT64 } from "../../src/node/leaf.ts";
 import { clearNode, countsOf, NODE_CAPACITY, place } from "../../src/node/node.ts";
@@ -195,6 +195,16 @@ describe("leafIsSound and gather", () => {
     expect(m.leafIsSound(file.h, -1, tag, SALT, 60)).toBe(0);
     expect(m.leafIsSound(file.h, 4096, tag, SALT, LEAF_KEY - 1)).toBe(0);
   });
+});
+
+test("takeHandle gives the handle of another thread to one who asks", () => {
+  const other = mapNew(4096);
+  const { tid } = handleInfo(other.h);
+  expect(takeHandle(other.h, tid + 1)).toBe(false);
+  expect(takeHandle(other.h, tid)).toBe(true);
+  expect(handleInfo(other.h).tid).toBe(tid);
+  other.close();
+  expect(takeHandle(other.h, tid)).toBe(false);
 });
 
 test("closeHandle unmaps and closes at once", () => {

@@ -159,6 +159,14 @@ export function closeHandle(h: number): void {
   machine.close(mapping.fd);
 }
 
+export function takeHandle(h: number, tid: number): boolean {
+  step(true);
+  const mapping = machine.mappings[h];
+  if (mapping === undefined || !mapping.used || mapping.tid !== tid) return false;
+  mapping.tid = threadId();
+  return true;
+}
+
 export interface HandleInfo {
   readonly fd: number;
   readonly tid: number;

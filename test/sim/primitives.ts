@@ -466,7 +466,7 @@ export function childOf(h: number, node: number, tag: number, digit: number, tag
       }
     }
   }
-  if (child !== 0) {
+  if (child !== 0 && tagOff >= 0) {
     const scratch = scratchOf(h);
     new Int32Array(scratch.buffer, scratch.byteOffset + tagOff, 1)[0] = load32(h, child, 0);
   }
