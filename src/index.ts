@@ -8,6 +8,7 @@ export { BancosError, ERROR_CODES, type ErrorCode } from "./errors.ts";
 export type { ParticipantInfo } from "./reclaim/registry.ts";
 export type { RebuildReport, RecoveryReport } from "./recovery/lifecycle.ts";
 export type { Problem, VerifyReport } from "./recovery/verify.ts";
+export { type CopyOptions, type CopyReport, compact } from "./store/backup.ts";
 export {
   type CellInspection,
   type ChildView,
@@ -19,7 +20,6 @@ export {
   type PathStep,
   type SlabView,
 } from "./store/inspect.ts";
-export { type CopyOptions, type CopyReport, compact } from "./store/backup.ts";
 export type { OpenOptions } from "./store/options.ts";
 export type { Range } from "./store/range.ts";
 export type { CellFigures, Stats } from "./store/stats.ts";

@@ -84,7 +84,12 @@ export function copyBytes(
   const source = { cell: leaf, at: off };
   const sink = { cell: target, at: off };
   for (let left = length; left > 0; ) {
-    const n = Math.min(left, buffer.length, pieceLength(source.cell, source.at), pieceLength(sink.cell, sink.at));
+    const n = Math.min(
+      left,
+      buffer.length,
+      pieceLength(source.cell, source.at),
+      pieceLength(sink.cell, sink.at),
+    );
     if (copyOutTo(from, source.cell, source.at, buffer, n) === 0)
       throw corrupt("a leaf's value reaches beyond the file", leaf);
     if (copyInFrom(to, sink.cell, sink.at, buffer, n) === 0)

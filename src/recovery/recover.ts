@@ -68,7 +68,15 @@ import {
   slotCell,
   TAG,
 } from "../memory/layout.ts";
-import { closeHandle, HANDLES, handleInfo, lockHeld, threadId, threadStartTime } from "../memory/platform.ts";
+import {
+  closeHandle,
+  HANDLES,
+  handleInfo,
+  lockHeld,
+  takeHandle,
+  threadId,
+  threadStartTime,
+} from "../memory/platform.ts";
 import {
   cas32,
   exchange32,

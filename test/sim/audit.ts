@@ -43,7 +43,10 @@ function done(actor: Actor, what: string, fn: (store: Actor["store"]) => unknown
 /** The contents, walked both ways and looked up one by one; what is wrong with them goes to `problems`. */
 export function contents(actor: Actor, problems: string[]): Contents {
   const there = done(actor, "entries", (store) => [...store.entries()]) as [string, Value][];
-  const back = done(actor, "entries reverse", (store) => [...store.entries({ reverse: true })]) as [string, Value][];
+  const back = done(actor, "entries reverse", (store) => [...store.entries({ reverse: true })]) as [
+    string,
+    Value,
+  ][];
   if (show(there) !== show(back.reverse())) problems.push(`there ${show(there)}, back ${show(back)}`);
   for (let i = 1; i < there.length; i++) {
     if (there[i - 1]![0] >= there[i]![0]) problems.push(`${there[i]![0]} comes after ${there[i - 1]![0]}`);
@@ -89,7 +92,8 @@ export function settle(actors: readonly Actor[], keys: number, problems: string[
     const sizeClass = (entry & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT;
     if (kind === SLAB_RUN) {
       leaves++;
-      if ((word(slab * (SLAB_BYTES / 8), 0) & STATE_MASK) !== LIVE) problems.push(`the run at slab ${slab} is not live`);
+      if ((word(slab * (SLAB_BYTES / 8), 0) & STATE_MASK) !== LIVE)
+        problems.push(`the run at slab ${slab} is not live`);
     } else if (kind === SLAB_CELLS && sizeClass < CLASSES) {
       for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++) {
         const cell = (slab * SLAB_BYTES + i * CLASS_BYTES[sizeClass]!) / 8;

@@ -11,7 +11,8 @@ const scenario = (name: string) => {
   return found;
 };
 
-const times = (count: number, operation: Operation): Operation[] => Array.from({ length: count }, () => operation);
+const times = (count: number, operation: Operation): Operation[] =>
+  Array.from({ length: count }, () => operation);
 const replace = set("kA", "again");
 const close: Operation = {
   name: "close",
@@ -67,7 +68,13 @@ const CASES: readonly Case[] = [
   },
   {
     scenario: scenario("Node4 with two children"),
-    before: [remove("pkA"), set("pkA", "again"), ...times(125, set("q", "again")), collect, set("q", "again")],
+    before: [
+      remove("pkA"),
+      set("pkA", "again"),
+      ...times(125, set("q", "again")),
+      collect,
+      set("q", "again"),
+    ],
     victim: collect,
     promised: false,
   },

@@ -104,7 +104,11 @@ function rescue(ready: Ready, how: Rescue, thread: Thread | null, played: Played
   const ending = run(actor, operation?.run ?? ((store: Store) => store.collect()));
   if (ending.how === "waits") throw new Error("the rescuer waits for nobody");
   if (operation !== undefined)
-    played.push({ operation, ended: ending.how, ...(ending.how === "done" ? { result: ending.result } : {}) });
+    played.push({
+      operation,
+      ended: ending.how,
+      ...(ending.how === "done" ? { result: ending.result } : {}),
+    });
   return ending.how === "done" ? actor : null;
 }
 
@@ -117,7 +121,9 @@ function inspect(
   problems: string[],
 ): void {
   const essence = machine.essence();
-  const results = JSON.stringify(played, (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
+  const results = JSON.stringify(played, (_, value: unknown) =>
+    typeof value === "bigint" ? `${value}n` : value,
+  );
   if (coverage.recovered.has(`${essence} ${results}`)) return;
   const there = contents(rescuer, problems);
   const wrong = explain(before, played, there);

@@ -103,7 +103,13 @@ export function interleaveAt(
       if (ending.how === "waits") {
         waits = true;
         if (last) problems.push("B waits for nobody");
-      } else played.push({ operation: opB, ended: ending.how, ...("result" in ending ? { result: ending.result } : {}), last });
+      } else
+        played.push({
+          operation: opB,
+          ended: ending.how,
+          ...("result" in ending ? { result: ending.result } : {}),
+          last,
+        });
       if (ending.how === "died") coverage.died++;
     } catch (error) {
       problems.push(`B: ${told(error)}`);
@@ -153,8 +159,12 @@ export function interleaveAt(
     problems.push(told(error));
   }
   const cutText = cut === undefined ? "" : `, ${cut.manner} at its store ${cut.at}`;
-  const accidentText = accident === null ? "" : `${accident.operation.name} ${accident.manner} at ${accident.at}; `;
-  failures.note(`${scenario.name}: ${accidentText}${opA.name}, and before its access ${n} ${opB.name}${cutText}`, problems);
+  const accidentText =
+    accident === null ? "" : `${accident.operation.name} ${accident.manner} at ${accident.at}; `;
+  failures.note(
+    `${scenario.name}: ${accidentText}${opA.name}, and before its access ${n} ${opB.name}${cutText}`,
+    problems,
+  );
   return next;
 }
 

@@ -104,7 +104,7 @@ interface Description {
 /** A mapping. */
 export interface Mapping {
   readonly fd: number;
-  readonly thread: Thread;
+  thread: Thread;
   used: boolean;
   limit: number;
   reserved: number;
@@ -258,7 +258,8 @@ class Machine {
     const last = (address + Math.max(length, 1) - 1) >>> 2;
     if (this.depth > 0) {
       if (length === 0) footprint.set(-1, 2);
-      for (let word = first; word <= last; word++) footprint.set(word, footprint.get(word)! | (store ? 2 : 1));
+      for (let word = first; word <= last; word++)
+        footprint.set(word, footprint.get(word)! | (store ? 2 : 1));
     } else if (this.conflictAt === NEVER && footprint.size > 0) {
       let conflict = length === 0 || footprint.has(-1);
       for (let word = first; word <= last && !conflict; word++) {
@@ -296,7 +297,8 @@ class Machine {
 
   close(fd: number): void {
     const description = this.descriptions.get(fd);
-    if (description === undefined || !description.open) throw new Error(`close of descriptor ${fd}, which is not open`);
+    if (description === undefined || !description.open)
+      throw new Error(`close of descriptor ${fd}, which is not open`);
     description.open = false;
     for (const [byte, holder] of this.locks) if (holder === fd) this.locks.delete(byte);
   }
@@ -304,7 +306,8 @@ class Machine {
   // ---- memory --------------------------------------------------------------------------------------------------------
 
   touch(address: number, length: number): void {
-    for (let page = address >>> PAGE_SHIFT; page <= (address + length - 1) >>> PAGE_SHIFT; page++) this.dirty[page] = 1;
+    for (let page = address >>> PAGE_SHIFT; page <= (address + length - 1) >>> PAGE_SHIFT; page++)
+      this.dirty[page] = 1;
   }
 
   /** What the file is now, to go back to as often as wanted. */
@@ -390,8 +393,11 @@ class Machine {
   }
 
   private cellBytes(cell: number): number {
-    const word = this.words[(FIRST_TABLE_SLAB * SLAB_BYTES + Math.floor(cell / SLAB_BYTES) * ENTRY_BYTES) >>> 2]!;
-    return (word & ENTRY_KIND_MASK) === SLAB_RUN ? SLAB_BYTES : CLASS_BYTES[(word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT]!;
+    const word =
+      this.words[(FIRST_TABLE_SLAB * SLAB_BYTES + Math.floor(cell / SLAB_BYTES) * ENTRY_BYTES) >>> 2]!;
+    return (word & ENTRY_KIND_MASK) === SLAB_RUN
+      ? SLAB_BYTES
+      : CLASS_BYTES[(word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT]!;
   }
 
   private situation(): string {
@@ -436,7 +442,8 @@ class Machine {
     const state = tag & STATE_MASK;
     const owner = (tag & SLOT_MASK) >>> SLOT_SHIFT;
     if (state === FREE) {
-      if (address - cell >= 8) this.violate(`${store ? "a store to" : "a load from"} the free cell at ${cell}`);
+      if (address - cell >= 8)
+        this.violate(`${store ? "a store to" : "a load from"} the free cell at ${cell}`);
     } else if (state === PRIVATE) {
       if (address - cell >= 8 && !this.mayActAs(owner))
         this.violate(`an access to the cell at ${cell}, which is private to slot ${owner}`);

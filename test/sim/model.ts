@@ -3,7 +3,7 @@
  * a world shows can be explained by some order of them.
  */
 import { BancosError } from "../../src/errors.ts";
-import { type Store, type Value } from "../../src/store/store.ts";
+import type { Store, Value } from "../../src/store/store.ts";
 
 /** Contents of a store: value by key. */
 export type Contents = ReadonlyMap<string, Value>;
@@ -61,7 +61,11 @@ export const remove = (key: string): Operation => ({
   apply: (map) => map.delete(key),
 });
 
-export const compareAndSet = (key: string, expected: Value | undefined, value: Value | undefined): Operation => ({
+export const compareAndSet = (
+  key: string,
+  expected: Value | undefined,
+  value: Value | undefined,
+): Operation => ({
   name: `compareAndSet ${key} ${show(expected)}`,
   run: (store) => store.compareAndSet(key, expected, value),
   apply: (map) => {
@@ -175,7 +179,8 @@ function* orders(played: readonly Played[]): Generator<readonly Played[]> {
   }
   for (const [i, first] of played.entries()) {
     // What came last cannot go before what had ended.
-    if (first.last === true && played.some((one, j) => j < i && one.ended === "done" && one.last !== true)) continue;
+    if (first.last === true && played.some((one, j) => j < i && one.ended === "done" && one.last !== true))
+      continue;
     const rest = played.filter((_, j) => j !== i);
     for (const order of orders(rest)) yield [first, ...order];
     if (first.ended === "died") yield* orders(rest);
@@ -223,7 +228,11 @@ export function explain(before: Contents, played: readonly Played[], after: Cont
 }
 
 /** Every key that was there throughout exactly once, in order; nothing that was never there. */
-function checkWalk(operation: Operation, seen: readonly [string, Value][], states: readonly Contents[]): string | null {
+function checkWalk(
+  operation: Operation,
+  seen: readonly [string, Value][],
+  states: readonly Contents[],
+): string | null {
   const { reverse, within } = operation.walk!;
   for (let i = 1; i < seen.length; i++) {
     const [before, after] = [seen[i - 1]![0], seen[i]![0]];

@@ -141,15 +141,6 @@ export function unmapHandle(h: number): void {
   if (mapping !== undefined) mapping.used = false;
 }
 
-/** One step, as in C. */
-export function closeHandle(h: number): void {
-  const mapping = machine.mappings[h];
-  if (mapping === undefined) return;
-  const { fd } = mapping;
-  unmapHandle(h);
-  machine.close(fd);
-}
-
 /** One step, as one call of C is: a Worker is terminated before it or after it. */
 export function closeHandle(h: number): void {
   step(true);
@@ -162,8 +153,8 @@ export function closeHandle(h: number): void {
 export function takeHandle(h: number, tid: number): boolean {
   step(true);
   const mapping = machine.mappings[h];
-  if (mapping === undefined || !mapping.used || mapping.tid !== tid) return false;
-  mapping.tid = threadId();
+  if (mapping === undefined || !mapping.used || mapping.thread.tid !== tid) return false;
+  mapping.thread = machine.current;
   return true;
 }
 

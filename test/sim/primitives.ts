@@ -201,12 +201,18 @@ export const fetchSub16: (h: number, cell: number, off: number, v: number) => nu
 export const fetchOr8: (h: number, cell: number, off: number, v: number) => number = missing;
 export const fetchOr16: (h: number, cell: number, off: number, v: number) => number = missing;
 export const fetchOr64: (h: number, cell: number, off: number, v: number) => number = missing;
-export const cas8: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
-export const cas16: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
-export const casWeak8: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
-export const casWeak16: (h: number, cell: number, off: number, expected: number, desired: number) => number = missing;
-export const casWeak32: (h: number, cell: number, off: number, expected: number, desired: number) => number = cas32;
-export const casWeak64: (h: number, cell: number, off: number, expected: number, desired: number) => number = cas64;
+export const cas8: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  missing;
+export const cas16: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  missing;
+export const casWeak8: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  missing;
+export const casWeak16: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  missing;
+export const casWeak32: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  cas32;
+export const casWeak64: (h: number, cell: number, off: number, expected: number, desired: number) => number =
+  cas64;
 
 export function fetchSub32(h: number, cell: number, off: number, v: number): number {
   return fetchAdd32(h, cell, off, -v);
@@ -544,7 +550,8 @@ export function gather(
     if (valuesOff >= 0 && tag >>> TYPE_SHIFT === TYPE_FLOAT64) {
       const off = numberOffset(length);
       const inPlace = ((leaf << 3) & (SECTOR_BYTES - 1)) + off + 8 <= SECTOR_BYTES;
-      if (verify !== 0 && leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0) tag = 0;
+      if (verify !== 0 && leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0)
+        tag = 0;
       else {
         const value = loadF64(h, leaf, off);
         new Float64Array(scratch.buffer, scratch.byteOffset + valuesOff + i * 8, 1)[0] = value;

@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { INTENT_STATE, slotCell } from "../../src/memory/layout.ts";
 import { interleave, noCoverage, stage } from "./interleave.ts";
-import { machine, type Manner } from "./machine.ts";
+import { type Manner, machine } from "./machine.ts";
 import { collect, compareAndSet, forwards, lookup, type Operation, other, remove, set } from "./model.ts";
 import { Failures } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";

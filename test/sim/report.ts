@@ -56,5 +56,8 @@ export class Failures {
 export function told(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const at = (error.stack ?? "").split("\n").filter((line) => line.includes("/src/"));
-  return `${error.name}: ${error.message.slice(0, 200)}${at.slice(0, 3).map((line) => ` <${line.trim()}>`).join("")}`;
+  return `${error.name}: ${error.message.slice(0, 200)}${at
+    .slice(0, 3)
+    .map((line) => ` <${line.trim()}>`)
+    .join("")}`;
 }

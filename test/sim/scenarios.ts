@@ -1,5 +1,5 @@
 /** Small trees, and operations that make each of them do everything a tree can do. */
-import { type Value } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/store.ts";
 import {
   add,
   backwards,
@@ -76,7 +76,11 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "Node4 with two children",
-    keys: [["pkA", "a"], ["pkB", "b"], ["q", "other"]],
+    keys: [
+      ["pkA", "a"],
+      ["pkB", "b"],
+      ["q", "other"],
+    ],
     operations: [
       remove("pkA"),
       remove("pkB"),
@@ -93,7 +97,11 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "a long edge",
-    keys: [["abcdefghA", "1"], ["abcdefghB", "2"], ["abcdefghC", "3"]],
+    keys: [
+      ["abcdefghA", "1"],
+      ["abcdefghB", "2"],
+      ["abcdefghC", "3"],
+    ],
     operations: [
       set("abcX", "splits it"),
       set("abcdeX", "splits it lower"),
@@ -109,7 +117,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "nodes one above the other",
-    keys: [["aA", "1"], ["aBA", "2"], ["aBB", "3"], ["aBBA", "4"]],
+    keys: [
+      ["aA", "1"],
+      ["aBA", "2"],
+      ["aBB", "3"],
+      ["aBBA", "4"],
+    ],
     operations: [
       remove("aA"),
       remove("aBA"),
@@ -125,7 +138,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "numbers",
-    keys: [["nA", 1], ["nB", 2n], ["nC", "text"], ["nD", 0.5]],
+    keys: [
+      ["nA", 1],
+      ["nB", 2n],
+      ["nC", "text"],
+      ["nD", 0.5],
+    ],
     operations: [
       set("nA", 7),
       add("nA", 10),
@@ -176,7 +194,14 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "Node16 that is full",
     keys: below1("k", 16),
-    operations: [set("kz", "grows"), insert("ky", "grows too"), remove("kB"), set("kC", "replaced"), forwards, collect],
+    operations: [
+      set("kz", "grows"),
+      insert("ky", "grows too"),
+      remove("kB"),
+      set("kC", "replaced"),
+      forwards,
+      collect,
+    ],
   },
   {
     name: "Node48",
@@ -197,7 +222,13 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "Node48 that is full",
     keys: below1("k", 48),
-    operations: [set("k!", "grows"), insert("k?", "grows too"), remove("kB"), set("kC", "replaced"), forwards],
+    operations: [
+      set("k!", "grows"),
+      insert("k?", "grows too"),
+      remove("kB"),
+      set("kC", "replaced"),
+      forwards,
+    ],
   },
   {
     name: "Node256",
@@ -207,7 +238,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "a file that must grow, and large values",
-    keys: [["kA", "1"], ["kB", "x".repeat(40_000)]],
+    keys: [
+      ["kA", "1"],
+      ["kB", "x".repeat(40_000)],
+    ],
     slabs: 26,
     operations: [
       set("kC", "y".repeat(50_000)),

@@ -2,15 +2,16 @@
  * A world: the simulated file with stores open on it, each in a thread of its own, that can be put back to how it was
  * as often as wanted.
  */
-import { INITIAL_SLABS, SB_CAPACITY, SB_SALT, SLAB_BYTES } from "../../src/memory/layout.ts";
-import { emptyStore } from "../../src/memory/superblock.ts";
+
+import { ValueEncoder } from "../../src/codec/index.ts";
 import { Heap } from "../../src/memory/heap.ts";
+import { INITIAL_SLABS, SB_CAPACITY, SB_SALT, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { Region } from "../../src/memory/region.ts";
+import { emptyStore } from "../../src/memory/superblock.ts";
 import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
 import { Store } from "../../src/store/store.ts";
-import { ValueEncoder } from "../../src/codec/index.ts";
-import { Death, type Manner, machine, Thread, WouldWait } from "./machine.ts";
+import { Death, type Manner, machine, type Thread, WouldWait } from "./machine.ts";
 
 /** A store and the thread that has it open. */
 export interface Actor {
@@ -35,13 +36,20 @@ export function newWorld(slabs: number = INITIAL_SLABS): void {
   } finally {
     crypto.getRandomValues = getRandomValues;
   }
-  if (machine.view.getInt32(SB_SALT, true) !== 0x5a17) throw new Error("the salt is not what the test made it");
+  if (machine.view.getInt32(SB_SALT, true) !== 0x5a17)
+    throw new Error("the salt is not what the test made it");
   machine.view.setInt32(SB_CAPACITY, slabs, true);
 }
 
 /** Opens the file in a new thread. */
 export function openIn(thread: Thread): Actor {
-  return { thread, store: machine.as(thread, () => new Store("simulated", { flushEvery: 0, maxSize: MAX_SLABS * SLAB_BYTES })) };
+  return {
+    thread,
+    store: machine.as(
+      thread,
+      () => new Store("simulated", { flushEvery: 0, maxSize: MAX_SLABS * SLAB_BYTES }),
+    ),
+  };
 }
 
 export function openActor(name: string): Actor {
