@@ -750,10 +750,11 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   }
   if (child) {
     u8 *c = readable(h, (i32)child, 0, 4);
+    /* What lies behind the tag comes while the tag does. */
+    if (c)
+      prefetch_leaf(c);
     if (out)
       poke32(out, c ? get32(c) : 0);
-    else if (c)
-      prefetch_leaf(c);
   }
   return (i32)child;
 }

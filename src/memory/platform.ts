@@ -2,7 +2,7 @@
  * The operating system: files, locks, mappings, threads, clocks. Each function makes one system call or reads one
  * file of /proc, and throws a {@link PlatformError} where that fails; callers turn it into a `BancosError`.
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { constants } from "node:os";
 import { symbols } from "./native.ts";
 import { releaseScratch } from "./primitives.ts";
@@ -118,6 +118,15 @@ export function truncate(fd: number, len: number): void {
 /** Waits until the data of the file is on the disk (fdatasync). */
 export function syncFile(fd: number): void {
   check("fdatasync", symbols.bancos_syncFile(fd));
+}
+
+/** The descriptors that this process has open; none where /proc does not tell. */
+export function openDescriptors(): number[] {
+  try {
+    return readdirSync("/proc/self/fd").map(Number);
+  } catch {
+    return [];
+  }
 }
 
 // ---- Locks of an open file description: two opens of one file conflict, in one process too ----

@@ -101,8 +101,24 @@ export class Region {
     throw corrupt("a pointer leads to a cell that is not in use", cell);
   }
 
-  /** Adds blocks so that the file has at least `slabs` slabs. Throws FULL, NO_SPACE, IO_ERROR. */
+  /**
+   * Throws CORRUPT if another program has made the file shorter. What is mapped beyond its end kills whoever touches
+   * it (SIGBUS): this finds it out in time only as often as it is called.
+   */
+  checkLength(): void {
+    const size = fileSize(this.fd);
+    if (size >= this.capacity * SLAB_BYTES) return;
+    throw new BancosError(
+      "CORRUPT",
+      `${this.path} has ${size} bytes and should have ${this.capacity * SLAB_BYTES}: another program has cut it short; ` +
+        "restore a backup, or save what is left with `bancos repair`",
+      { offset: size },
+    );
+  }
+
+  /** Adds blocks so that the file has at least `slabs` slabs. Throws FULL, NO_SPACE, IO_ERROR, CORRUPT. */
   grow(slabs: number): void {
+    this.checkLength();
     const from = load32(this.h, SB, SB_CAPACITY);
     if (from >= slabs) {
       this.refresh();

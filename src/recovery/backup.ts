@@ -3,26 +3,28 @@
  *
  * **The point.** Under the sync lock the gate is shut. A writer looks at the gate after it has announced its intent and
  * taken its locks, and backs out where it finds it shut, so that a moment comes at which no intent is active: every
- * change is complete, with its marks, or has not begun. At that moment: `lastStart` = MAX, numbers no longer change in
- * place, B_S = fetch_add(S), B_Q = fetch_add(Q); then the gate opens. Microseconds, unless somebody is stopped in the
- * middle of a change; then the gate opens again, and the point is tried for again a little later.
+ * change is complete, with its marks, or has not begun. At that moment numbers cease to change in place, and, as in a
+ * sync, `lastStart` = MAX, B_S = fetch_add(S), B_Q = fetch_add(Q), `lastStart` = B_Q; then the gate opens. Microseconds,
+ * unless somebody is stopped in the middle of a change; then the gate opens again, and the point is tried for again a
+ * little later.
  *
  * **What was in the store at the point**: the leaves with a sequence number below B_Q that are unmarked, or marked with
  * m > B_S. One that was replaced or removed before the point has a mark VOID, or m <= B_S, since m was loaded from S
  * before the point. One that was in the tree at the point is marked afterwards, with m > B_S; and not VOID, since
- * `lastStart` is MAX. So there is one such leaf for each key that was there, and none for any other.
+ * `lastStart` is at B_Q or above, wherever later syncs move it. So there is one such leaf for each key that was there,
+ * and none for any other.
  *
  * **They stay** until the backup ends: a marked leaf is reused when m <= W_DISK, and W_DISK does not move while a
- * backup is under way (`endSync`). Syncs go on; they leave `lastStart` at MAX (`beginSync`). Leaves that were marked
- * before the point may be reused meanwhile: nobody wants them.
+ * backup is under way (`endSync`), though syncs go on. Leaves that were marked before the point may be reused meanwhile:
+ * nobody wants them.
  *
  * **The scan** walks the slab table while others change it. The slab of a leaf that counts holds that leaf, so it is
  * not emptied, not recut and not moved. In any other slab the scan may take for a leaf what is none; such a cell has a
  * wrong checksum, or a number that came after the point, or its slab's entry has changed when it is looked at again.
  * No epoch is held: nothing that counts depends on one.
  *
- * **Death.** The words name the slot. Who recovers the slot opens the gate and ends the backup (`endBackupOf`);
- * `lastStart` stays at MAX, which is always safe, until the next sync.
+ * **Death.** The words name the slot. Who recovers the slot opens the gate and ends the backup (`endBackupOf`).
+ * `lastStart` may then stay at MAX, which is always safe, until the next sync.
  */
 import { corrupt } from "../errors.ts";
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS, LARGEST_CELL } from "../memory/classes.ts";
@@ -131,6 +133,7 @@ export function beginBackup(region: Region, slot: number): Point | null {
     // S before Q, as in a sync.
     const syncs = fetchAdd64(h, SB, SB_S, 1);
     const seq = fetchAdd64(h, SB, SB_Q, 1);
+    exchange64(h, SB, SB_LAST_START, seq);
     return { seq, syncs };
   } finally {
     exchange32(h, SB, SB_GATE, 0);
@@ -157,12 +160,7 @@ function waitForQuiet(region: Region, me: number): boolean {
 
 /** Ends the backup of `slot`. Idempotent. */
 export function endBackup(region: Region, slot: number): void {
-  const { h } = region;
-  if (cas32(h, SB, SB_NO_IN_PLACE, slot, 0) !== 1) return;
-  // Where somebody syncs just now, the next sync sets it.
-  if (!trySyncLock(h, slot)) return;
-  exchange64(h, SB, SB_LAST_START, fetchAdd64(h, SB, SB_Q, 1));
-  syncUnlock(h, slot);
+  cas32(region.h, SB, SB_NO_IN_PLACE, slot, 0);
 }
 
 // ---- the leaves ------------------------------------------------------------------------------------------------------

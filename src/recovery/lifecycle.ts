@@ -39,7 +39,7 @@ import {
 import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
-import { closeHandlesOfTheDead, OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
+import { closeHandlesOfTheDead, closeLeftovers, OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
 import { syncNow } from "./sync.ts";
 
 /** What `open` found and did; shown by `stats().recovery`. */
@@ -194,6 +194,7 @@ export function join(
     syncRange(h, 0, SLAB_BYTES);
   }
   // Recovery is done by who has a slot, so that it can be recovered from in turn.
+  closeLeftovers(region);
   let recovered = 0;
   let slot: number;
   try {

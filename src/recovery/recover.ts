@@ -275,6 +275,41 @@ export function closeHandlesOfTheDead(): void {
   }
 }
 
+/**
+ * Closes what terminated Workers of this process left open although they have been recovered: by another process, which
+ * can't close it, or by a thread that has a table of its own (TinyCC). Their slots are FREE, but can't be given out
+ * while a descriptor holds their life bytes. The caller holds the open lock, so that nobody comes or goes meanwhile.
+ */
+export function closeLeftovers(region: Region): void {
+  const { h, fd } = region;
+  const stuck: number[] = [];
+  for (let slot = 1; slot <= slotsUsed(h); slot++) {
+    if (slotState(load32(h, slotCell(slot), SLOT_WORD)) === SLOT_FREE && lockHeld(fd, lifeByte(slot))) {
+      stuck.push(slot);
+    }
+  }
+  if (stuck.length === 0) return;
+  closeHandlesOfTheDead();
+  for (const other of openDescriptors()) {
+    if (other !== fd && region.isSameFile(other) && stuck.some((slot) => holdsLife(region, other, slot))) {
+      closeFile(other);
+    }
+  }
+}
+
+/**
+ * Is `fd`, a descriptor of this process, the one that holds the life byte of `slot`? To the question of its holder
+ * nobody holds it, to ours somebody does; asked in this order, since it may be let go meanwhile, but not taken.
+ */
+function holdsLife(region: Region, fd: number, slot: number): boolean {
+  try {
+    return !lockHeld(fd, lifeByte(slot)) && lockHeld(region.fd, lifeByte(slot));
+  } catch {
+    // Closed meanwhile.
+    return false;
+  }
+}
+
 /** Looks at every slot and recovers the dead. Returns how many. */
 export function recoverTheDead(region: Region, me: number): number {
   let recovered = 0;

@@ -16,8 +16,12 @@ import {
   SB_SYNC_ERROR,
   SB_W,
   SB_W_DISK,
+  SLOT_PID,
+  SLOT_PID_NAMESPACE,
+  SLOT_TID,
+  slotCell,
 } from "../memory/layout.ts";
-import { PlatformError, syncFile } from "../memory/platform.ts";
+import { PlatformError, pidNamespace, syncFile, threadId } from "../memory/platform.ts";
 import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
@@ -61,15 +65,14 @@ export function beginSync(region: Region, slot: number): Sync {
   exchange64(h, SB, SB_LAST_START, PROMISED);
   const ordinal = fetchAdd64(h, SB, SB_S, 1);
   const seq = fetchAdd64(h, SB, SB_Q, 1);
-  // A backup keeps it where it is: nothing is voided meanwhile.
-  if (load32(h, SB, SB_NO_IN_PLACE) === 0) exchange64(h, SB, SB_LAST_START, seq);
+  exchange64(h, SB, SB_LAST_START, seq);
   return { ordinal, w };
 }
 
 /** Step 5. A later sync of the same holder may have ended before: neither word moves back. */
 export function endSync(h: number, sync: Sync): void {
   if (load64(h, SB, SB_DONE) < sync.ordinal) store64(h, SB, SB_DONE, sync.ordinal);
-  // Nor is anything reused that a backup may still have to read.
+  // Nothing is reused that a backup may still have to read.
   if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
   if (load64(h, SB, SB_W_DISK) < sync.w) store64(h, SB, SB_W_DISK, sync.w);
 }
@@ -95,6 +98,16 @@ export function syncHolding(region: Region, slot: number): void {
   endSync(region.h, sync);
 }
 
+function isOfThisThread(h: number, slot: number): boolean {
+  if (slot === 0) return false;
+  const me = slotCell(slot);
+  return (
+    load32(h, me, SLOT_PID) === process.pid &&
+    load32(h, me, SLOT_TID) === threadId() &&
+    load64(h, me, SLOT_PID_NAMESPACE) === pidNamespace()
+  );
+}
+
 /**
  * Returns when a sync that started after the call has ended; runs it, unless another participant does in time.
  * `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
@@ -107,6 +120,11 @@ export function syncNow(region: Region, slot: number, onWait: (owner: number) =>
     checkSyncError(region);
     if (isSynced(h, ticket)) return;
     if (trySyncLock(h, slot)) break;
+    if (isOfThisThread(h, syncOwner(h))) {
+      // A background flush of another store in this thread, which can't go on while we wait: sync under its lock.
+      syncHolding(region, slot);
+      return;
+    }
     waitForTurn(h, turn, LOOK_EVERY);
     // Nobody gave it back in all that time: is its holder alive?
     if (syncTurn(h) === turn) onWait(syncOwner(h));

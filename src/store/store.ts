@@ -578,6 +578,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const { region, slot, h } = this.participant();
     // Whoever can't write has written nothing.
     if (!this.opened.registered) return;
+    region.checkLength();
     const ticket = syncTicket(h);
     for (let round = 0; ; round++) {
       // Closing syncs.
@@ -629,6 +630,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   flushSync(): void {
     const { region, slot } = this.participant();
     if (!this.opened.registered) return;
+    region.checkLength();
     checkSyncError(region);
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
     if (this.syncing !== null) syncHolding(region, slot);
@@ -698,6 +700,13 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       throw new BancosError("INVALID_OPERATION", "close() inside reader() or writer(): close after it");
     }
     if (this.timer !== null) clearTimeout(this.timer);
+    try {
+      p.region.checkLength();
+    } catch (error) {
+      this.participantOrNull = null;
+      p.region.close();
+      throw error;
+    }
     if (this.opened.registered) endBackup(p.region, p.slot);
     // What a background flush of this store holds passes to the sync that closing does.
     if (this.syncing !== null) syncUnlock(p.h, p.slot);

@@ -1,5 +1,5 @@
 /** What the child processes of these tests do: `child.ts WHAT PATH …`. They run until they are killed. */
-import { BancosError, open } from "../../src/index.ts";
+import { BancosError, compact, open } from "../../src/index.ts";
 import { random } from "../random.ts";
 import { apply, change, countKey } from "./workload.ts";
 
@@ -31,6 +31,16 @@ switch (what) {
       }
     }
   }
+  case "open and set": {
+    const store = open(path, { flushEvery: 0 });
+    store.set("set meanwhile", true);
+    store.close();
+    console.log("done");
+    break;
+  }
+  case "compact":
+    console.log("ready");
+    for (;;) await compact(path);
   default:
     throw new Error(`child.ts does not know ${what}`);
 }

@@ -11,7 +11,11 @@ const CHILD = join(import.meta.dir, "child.ts");
 const WRITERS = [1, 2];
 
 async function start(...args: string[]): Promise<Bun.Subprocess<"ignore", "pipe", "inherit">> {
-  const child = Bun.spawn([process.execPath, CHILD, ...args], { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  const child = Bun.spawn([process.execPath, CHILD, ...args], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const reader = child.stdout.getReader();
   await reader.read();
   reader.releaseLock();
@@ -71,7 +75,8 @@ test("a backup that is killed at any moment leaves no trace in the store, and wr
         await Bun.sleep(5);
         const now = changesOf(store);
         if (now.every((changes, i) => changes > before[i]! + 1000)) break;
-        if (performance.now() - waited > 60_000) throw new Error("a writer hangs at the gate of a dead backup");
+        if (performance.now() - waited > 60_000)
+          throw new Error("a writer hangs at the gate of a dead backup");
       }
     }
     // What was completed is right; what was not has another name.

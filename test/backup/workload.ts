@@ -81,7 +81,8 @@ export class Model {
       const other = found.get(key);
       if (other !== value) return `${key} is ${show(other)}, not ${show(value)}`;
     }
-    for (const [key, value] of found) if (!this.state.has(key)) return `${key} is ${show(value)}, and not absent`;
+    for (const [key, value] of found)
+      if (!this.state.has(key)) return `${key} is ${show(value)}, and not absent`;
     return "";
   }
 }

@@ -125,12 +125,14 @@ function inspect(
     typeof value === "bigint" ? `${value}n` : value,
   );
   if (coverage.recovered.has(`${essence} ${results}`)) return;
-  const there = contents(rescuer, problems);
-  const wrong = explain(before, played, there);
+  const wrong = explain(before, played, contents(rescuer, problems));
   if (wrong !== null) problems.push(wrong);
   if (problems.length > 0) return;
-  // Nobody recovered by waiting: whoever is dead still is the recoverer's to find.
+  // Who was not in the way is dead still: now it is looked for.
   run(rescuer, (store) => store.collect());
+  const there = contents(rescuer, problems);
+  const then = explain(before, played, there);
+  if (then !== null) problems.push(`after collect: ${then}`);
   verify(rescuer, problems);
   // Work goes on: the same keys and new ones, by who recovered.
   const map = new Map(there);

@@ -151,9 +151,15 @@ export function interleaveAt(
     if (seen === undefined && problems.length === 0) {
       coverage.endings.set(hash, after);
       // Whoever died is recovered first, else what it has under way counts as a problem.
-      if (b.thread.dead || accident !== null) run(a, (store) => store.collect());
+      let last = after;
+      if (b.thread.dead || accident !== null) {
+        run(a, (store) => store.collect());
+        last = contents(a, problems);
+        const then = explain(before, played, last);
+        if (then !== null) problems.push(`after recovery: ${then}`);
+      }
       verify(a, problems);
-      settle(b.thread.dead ? [a] : [a, b], after.size, problems);
+      settle(b.thread.dead ? [a] : [a, b], last.size, problems);
     }
   } catch (error) {
     problems.push(told(error));

@@ -25,29 +25,37 @@ export interface OpenFlags {
   readonly exclusive?: boolean;
 }
 
-/** A step about what is no word of the file. */
-function step(store: boolean): void {
+// What is no word of the file has a number of its own, for the footprints.
+const TABLE = 0;
+const SIZE = 1;
+const DISK = 2;
+const THREADS = 3;
+const LOCKS = 16;
+const lockOf = (byte: number): number => LOCKS + (byte - lifeByte(0));
+
+/** A step about the thing with number `what`. */
+function step(store: boolean, what: number): void {
   machine.step(store);
-  machine.trace(0, 0, store);
+  machine.trace(FILE_BYTES + what * 4, 4, store);
 }
 
 export function openFile(_path: string, _flags: OpenFlags, _mode?: number): number {
-  step(true);
+  step(true, TABLE);
   return machine.open();
 }
 
 export function closeFile(fd: number): void {
-  step(true);
+  step(true, TABLE);
   machine.close(fd);
 }
 
 export function fileSize(_fd: number): number {
-  step(false);
+  step(false, SIZE);
   return machine.size;
 }
 
 export function fileBlocks(_fd: number): number {
-  step(false);
+  step(false, SIZE);
   return machine.size;
 }
 
@@ -58,12 +66,12 @@ export interface FileIdentity {
 }
 
 export function fileIdentity(_fd: number): FileIdentity {
-  step(false);
+  step(false, TABLE);
   return { dev: 1, ino: 2, birthNs: 3 };
 }
 
 export function allocate(_fd: number, off: number, len: number): void {
-  step(true);
+  step(true, SIZE);
   if (off + len > FILE_BYTES) throw new PlatformError("fallocate", 28, "ENOSPC");
   machine.size = Math.max(machine.size, off + len);
 }
@@ -73,13 +81,13 @@ export function truncate(_fd: number, _len: number): void {
 }
 
 export function syncFile(_fd: number): void {
-  step(true);
+  step(true, DISK);
 }
 
 // ---- locks -----------------------------------------------------------------------------------------------------------
 
 export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait: boolean): boolean {
-  step(true);
+  step(true, lockOf(byte));
   const holder = machine.locks.get(byte);
   if (holder === undefined || holder === fd) {
     machine.locks.set(byte, fd);
@@ -93,12 +101,12 @@ export function lockByte(fd: number, byte: number, _kind: "read" | "write", wait
 }
 
 export function unlockByte(fd: number, byte: number): void {
-  step(true);
+  step(true, lockOf(byte));
   if (machine.locks.get(byte) === fd) machine.locks.delete(byte);
 }
 
 export function lockHeld(fd: number, byte: number): boolean {
-  step(false);
+  step(false, lockOf(byte));
   const holder = machine.locks.get(byte);
   return holder !== undefined && holder !== fd;
 }
@@ -108,7 +116,7 @@ export function lockHeld(fd: number, byte: number): boolean {
 export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
 
 export function newHandle(fd: number): number {
-  step(false);
+  step(false, TABLE);
   const mapping: Mapping = {
     fd,
     thread: machine.current,
@@ -124,26 +132,26 @@ export function newHandle(fd: number): number {
 }
 
 export function map(h: number, reservedBytes: number, _mode: MapMode): void {
-  step(false);
+  step(false, TABLE);
   const mapping = mappingOf(h);
   if (mapping !== undefined) mapping.reserved = reservedBytes;
 }
 
 export function setLimit(h: number, bytes: number): void {
-  step(false);
+  step(false, TABLE);
   const mapping = mappingOf(h);
   if (mapping !== undefined) mapping.limit = bytes;
 }
 
 export function unmapHandle(h: number): void {
-  step(true);
+  step(true, TABLE);
   const mapping = machine.mappings[h];
   if (mapping !== undefined) mapping.used = false;
 }
 
 /** One step, as one call of C is: a Worker is terminated before it or after it. */
 export function closeHandle(h: number): void {
-  step(true);
+  step(true, TABLE);
   const mapping = machine.mappings[h];
   if (mapping?.used !== true) throw new PlatformError("closeHandle", 22, "EINVAL");
   mapping.used = false;
@@ -151,7 +159,7 @@ export function closeHandle(h: number): void {
 }
 
 export function takeHandle(h: number, tid: number): boolean {
-  step(true);
+  step(true, TABLE);
   const mapping = machine.mappings[h];
   if (mapping === undefined || !mapping.used || mapping.thread.tid !== tid) return false;
   mapping.thread = machine.current;
@@ -168,6 +176,7 @@ export interface HandleInfo {
 
 export function handleInfo(h: number): HandleInfo {
   if (machine.current.dead) machine.step(false);
+  machine.trace(FILE_BYTES + TABLE * 4, 4, false);
   const mapping = mappingOf(h);
   if (mapping === undefined) return { fd: 0, tid: 0, used: false, limit: 0, reserved: 0 };
   const { fd, thread, used, limit, reserved } = mapping;
@@ -175,7 +184,7 @@ export function handleInfo(h: number): HandleInfo {
 }
 
 export function syncRange(_h: number, _off: number, _len: number): void {
-  step(true);
+  step(true, DISK);
 }
 
 // ---- time, threads, machine --------------------------------------------------------------------------------------------
@@ -198,7 +207,7 @@ export function threadId(): number {
 }
 
 export function threadStartTime(_pid: number, tid: number): number {
-  step(false);
+  step(false, THREADS);
   const thread = machine.threads.find((one) => one.tid === tid);
   return thread === undefined || thread.dead ? 0 : tid;
 }

@@ -15,6 +15,16 @@ const simulatedPlatform: Omit<typeof import("../../src/memory/platform.ts"), "Pl
 mock.module(join(SRC, "memory/primitives.ts"), () => simulatedPrimitives);
 mock.module(join(SRC, "memory/platform.ts"), () => simulatedPlatform);
 
+// Opening looks whether the path still leads to the file it has locked: here it always does.
+const files = { ...(await import("node:fs")) };
+const simulated = { ino: 2, dev: 1, isDirectory: () => false };
+mock.module("node:fs", () => ({
+  ...files,
+  statSync: (path: string, options: { throwIfNoEntry: false }) =>
+    path.endsWith("simulated") ? simulated : files.statSync(path, options),
+  fstatSync: (fd: number) => (machine.descriptions.has(fd) ? simulated : files.fstatSync(fd)),
+}));
+
 // Opening reads the superblock before anything is mapped, by a descriptor that is none here. This one imports parts of
 // the tree, so only now.
 const superblock = { ...(await import("../../src/memory/superblock.ts")) };
