@@ -46,6 +46,8 @@ import { isBefore } from "./order.ts";
 
 /** Entries that one operation may append to one limbo. */
 const MOST_PER_OPERATION = 2;
+/** Entries between two tries to have the next chunk. */
+const TRY_EVERY = 32;
 const CHUNK_BITS = Math.log2(CHUNK_LENGTH);
 const ORDINAL_MASK = 0x1ffff;
 /** More than any limbo has: a chain that is longer goes in a circle. */
@@ -256,14 +258,20 @@ export class Limbo {
       this.headChunk = chunk;
       this.tailChunk = chunk;
     }
-    if (
-      ((this.tail + MOST_PER_OPERATION) & (CHUNK_LENGTH - 1)) < MOST_PER_OPERATION &&
-      load32(this.h, this.tailChunk, CHUNK_NEXT) === 0
-    ) {
-      const chunk = this.newChunk((ordinal(this.tail) + 1) & ORDINAL_MASK);
-      store32(this.h, this.tailChunk, CHUNK_NEXT, chunk);
-      this.publishChunk(chunk);
+    // The next chunk long before it is needed: on a full disk there is room for deletes, and by the time that is used
+    // up a chunk that has emptied is the one after.
+    const left = CHUNK_LENGTH - (this.tail & (CHUNK_LENGTH - 1));
+    if (left > MOST_PER_OPERATION && left % TRY_EVERY !== 0) return;
+    if (load32(this.h, this.tailChunk, CHUNK_NEXT) !== 0) return;
+    let chunk: number;
+    try {
+      chunk = this.newChunk((ordinal(this.tail) + 1) & ORDINAL_MASK);
+    } catch (error) {
+      if (left <= MOST_PER_OPERATION) throw error;
+      return;
     }
+    store32(this.h, this.tailChunk, CHUNK_NEXT, chunk);
+    this.publishChunk(chunk);
   }
 
   private newChunk(number: number): number {

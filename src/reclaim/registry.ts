@@ -77,6 +77,7 @@ export function claimSlot(region: Region, role: number): number {
     const tid = threadId();
     store32(h, me, SLOT_TID, tid);
     store32(h, me, SLOT_ROLE, role);
+    // 0: could not be found out; then only the life byte tells whether we live.
     store64(h, me, SLOT_THREAD_START, Math.max(0, threadStartTime(process.pid, tid)));
     store64(h, me, SLOT_PID_NAMESPACE, pidNamespace());
     storeF64(h, me, SLOT_SINCE, Date.now());
@@ -109,7 +110,9 @@ export function isDead(region: Region, slot: number): boolean {
   const { h, fd } = region;
   const me = slotCell(slot);
   if (!lockHeld(fd, lifeByte(slot))) return true;
-  if (load64(h, me, SLOT_PID_NAMESPACE) !== pidNamespace()) return false;
+  const namespace = pidNamespace();
+  if (namespace === 0 || load64(h, me, SLOT_PID_NAMESPACE) !== namespace) return false;
+  if (load64(h, me, SLOT_THREAD_START) === 0) return false;
   const start = threadStartTime(load32(h, me, SLOT_PID), load32(h, me, SLOT_TID));
   // -1: /proc can't be read, so it may live. 0: gone. Another start time: the number was given to another thread.
   if (start === -1) return false;

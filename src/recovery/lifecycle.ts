@@ -70,7 +70,15 @@ export type Rebuild = (region: Region) => RebuildReport;
 // ---- identity ------------------------------------------------------------------------------------------------------
 
 function bootWords(): Int32Array {
-  const hash = createHash("sha1").update(bootId()).digest();
+  // Not to know the boot would mean to rebuild a file for no reason, or to believe one that must be rebuilt.
+  const boot = bootId();
+  if (boot === "") {
+    throw new BancosError(
+      "IO_ERROR",
+      "cannot read /proc/sys/kernel/random/boot_id, which tells one boot from the next",
+    );
+  }
+  const hash = createHash("sha1").update(boot).digest();
   return new Int32Array([0, 4, 8, 12].map((at) => hash.readInt32LE(at)));
 }
 
@@ -92,6 +100,16 @@ function writeIdentity(region: Region): void {
   });
   store32(h, SB, SB_ADOPT, 0);
   store32(h, SB, SB_IDENTITY_CHECKSUM, identitySum(h));
+}
+
+/** Makes the file one that must be rebuilt, on the disk too, until `writeIdentity` has been there. */
+function disown(region: Region): void {
+  const { h } = region;
+  store32(h, SB, SB_CLEAN, 0);
+  store32(h, SB, SB_ADOPT, 0);
+  // Wrong, and not the 0 of a file that was never opened.
+  store32(h, SB, SB_IDENTITY_CHECKSUM, ~identitySum(h) || 1);
+  syncRange(h, 0, SLAB_BYTES);
 }
 
 function compareIdentity(region: Region): { file: boolean; boot: boolean } {
@@ -173,7 +191,11 @@ export function join(
     const same = compareIdentity(region);
     const adopt = isAdoptable(h);
     found = stateLeft(h, same, adopt);
-    if (forceRebuild || found === "copied" || found === "rebooted") rebuilt = rebuild(region);
+    if (forceRebuild || found === "copied" || found === "rebooted") {
+      // Should the rebuild be cut short, whoever opens next must not believe what it left.
+      disown(region);
+      rebuilt = rebuild(region);
+    }
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
     exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q) - 1);

@@ -34,6 +34,7 @@ import {
   KIND_MASK,
   LEAF,
   LIVE,
+  lifeByte,
   MARK_DELETED,
   MARK_NONE,
   MARK_SUPERSEDED,
@@ -69,13 +70,16 @@ import {
   TAG,
 } from "../memory/layout.ts";
 import {
+  closeFile,
   closeHandle,
   HANDLES,
   handleInfo,
   lockHeld,
+  openDescriptors,
   takeHandle,
   threadId,
   threadStartTime,
+  unlockByte,
 } from "../memory/platform.ts";
 import {
   cas32,
@@ -291,9 +295,12 @@ export function closeLeftovers(region: Region): void {
   if (stuck.length === 0) return;
   closeHandlesOfTheDead();
   for (const other of openDescriptors()) {
-    if (other !== fd && region.isSameFile(other) && stuck.some((slot) => holdsLife(region, other, slot))) {
-      closeFile(other);
-    }
+    if (other === fd || !region.isSameFile(other)) continue;
+    const held = stuck.filter((slot) => holdsLife(region, other, slot));
+    if (held.length === 0) continue;
+    // A mapping that nobody can find any more keeps the description open, and its locks, beyond the descriptor.
+    for (const slot of held) unlockByte(other, lifeByte(slot));
+    closeFile(other);
   }
 }
 

@@ -14,7 +14,7 @@ import {
   SLOT_KEY_COUNT,
   slotCell,
 } from "../memory/layout.ts";
-import { closeFile, openFile } from "../memory/platform.ts";
+import { closeFile, openFile, sleepMs } from "../memory/platform.ts";
 import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
 import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
@@ -89,6 +89,8 @@ export interface Writer<V = Value, K = string> extends Reader<V, K> {
 /** Reclamations between two looks at other participants, and cells in limbo from which on one is held up. */
 const LOOK_AT_OTHERS_EVERY = 16;
 const HELD_UP = 4096;
+/** Milliseconds, about, that a write without room waits until what is retired can be reused. */
+const MOST_ROUNDS = 20;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -187,11 +189,13 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (p.waiting.length > 0) this.flushSync();
     if (p.waiting.length > 0) this.flushSync();
     let freed = 0;
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 3 || (freed === 0 && round < MOST_ROUNDS); round++) {
       freed += reclaim(p, Number.MAX_SAFE_INTEGER);
       // No pointer is held: on to the present epoch, so that our own does not stand in the way.
       enter(p);
       leave(p);
+      // Somebody else is in an operation; seldom for long.
+      if (round >= 2 && freed === 0) sleepMs(1);
     }
     if (freed === 0) throw error;
   }
@@ -604,18 +608,26 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** The caller holds the sync lock. A descriptor of its own, so that closing the store can't pull it away. */
   private async syncInBackground(): Promise<void> {
     const { region, participant } = this.opened;
+    let fd: number;
+    try {
+      fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
+    } catch {
+      // No descriptor to spare, or no /proc: then in this thread, with the one that we have.
+      try {
+        syncHolding(region, participant.slot);
+      } finally {
+        syncUnlock(region.h, participant.slot);
+      }
+      return;
+    }
     const sync = beginSync(region, participant.slot);
     let failure: unknown = null;
     try {
-      const fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
-      try {
-        await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
-      } finally {
-        closeFile(fd);
-      }
+      await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
     } catch (error) {
       failure = error;
     }
+    closeFile(fd);
     // Closed meanwhile: closing has synced and given the lock back.
     if (this.participantOrNull === null) return;
     try {

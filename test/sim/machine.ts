@@ -61,6 +61,8 @@ export class WouldWait extends Error {}
 /** How a thread ends: its process is killed, or it was a Worker and is terminated, and its process lives on. */
 export type Manner = "killed" | "terminated";
 
+/** In a footprint: what is touched can't be told. */
+const EVERYTHING = -1;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class Thread {
@@ -211,6 +213,7 @@ class Machine {
   /** Ends a thread here and now. */
   kill(thread: Thread, manner: Manner): void {
     thread.dead = true;
+    this.footprint?.set(EVERYTHING, 2);
     if (manner === "terminated") return;
     for (const [byte, fd] of this.locks) {
       if (this.descriptions.get(fd)?.thread === thread) this.locks.delete(byte);
@@ -250,18 +253,17 @@ class Machine {
     this.clock++;
   }
 
-  /** Takes note of which bytes a step is about; `length` 0: of anything. */
+  /** Takes note of which bytes a step is about. */
   trace(address: number, length: number, store: boolean): void {
     const footprint = this.footprint;
     if (footprint === null) return;
     const first = address >>> 2;
-    const last = (address + Math.max(length, 1) - 1) >>> 2;
+    const last = (address + length - 1) >>> 2;
     if (this.depth > 0) {
-      if (length === 0) footprint.set(-1, 2);
       for (let word = first; word <= last; word++)
         footprint.set(word, footprint.get(word)! | (store ? 2 : 1));
     } else if (this.conflictAt === NEVER && footprint.size > 0) {
-      let conflict = length === 0 || footprint.has(-1);
+      let conflict = footprint.has(EVERYTHING);
       for (let word = first; word <= last && !conflict; word++) {
         const touched = footprint.get(word);
         conflict = touched !== undefined && (store || (touched & 2) !== 0);

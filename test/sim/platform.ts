@@ -116,7 +116,7 @@ export function lockHeld(fd: number, byte: number): boolean {
 export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
 
 export function newHandle(fd: number): number {
-  step(false, TABLE);
+  step(true, TABLE);
   const mapping: Mapping = {
     fd,
     thread: machine.current,
@@ -210,6 +210,11 @@ export function threadStartTime(_pid: number, tid: number): number {
   step(false, THREADS);
   const thread = machine.threads.find((one) => one.tid === tid);
   return thread === undefined || thread.dead ? 0 : tid;
+}
+
+/** No descriptors but those in the table of handles. */
+export function openDescriptors(): number[] {
+  return [];
 }
 
 export function bootId(): string {

@@ -1,0 +1,70 @@
+/** What the child processes of these tests do: `child.ts WHAT PATH …`. */
+import { BancosError, open } from "../../src/index.ts";
+
+const [what = "", path = "", ...rest] = process.argv.slice(2);
+
+switch (what) {
+  case "fill": {
+    // Fills until there is no room, deletes half, writes again; others do the same. Says what it met and has.
+    const [name = "", rounds = "3"] = rest;
+    const store = open(path, { flushEvery: 0 });
+    const mine = new Map<string, string>();
+    const codes = new Set<string>();
+    let next = 0;
+    for (let round = 0; round < Number(rounds); round++) {
+      for (let full = 0; full < 20; ) {
+        const key = `${name} ${next++}`;
+        const value = `${next} ${"v".repeat((next * 37) % 500)}`;
+        try {
+          store.set(key, value);
+          mine.set(key, value);
+        } catch (error) {
+          if (!(error instanceof BancosError)) throw error;
+          codes.add(error.code);
+          full++;
+        }
+      }
+      let i = 0;
+      for (const key of mine.keys()) {
+        if (i++ % 2 !== round % 2) continue;
+        if (!store.delete(key)) throw new Error(`${key} was not there`);
+        mine.delete(key);
+      }
+      store.collect();
+    }
+    for (const [key, value] of mine) if (store.get(key) !== value) throw new Error(`${key} is wrong`);
+    if (store.count({ prefix: `${name} ` }) !== mine.size) throw new Error("keys came or went");
+    store.close();
+    console.log([...codes].join());
+    break;
+  }
+  case "leave": {
+    // Writes, and is gone without closing.
+    const store = open(path, { flushEvery: 0 });
+    for (let i = 0; i < 1000; i++) store.set(`key ${i}`, i % 2 === 0 ? i : `value ${i}`);
+    for (let i = 0; i < 1000; i += 10) store.delete(`key ${i}`);
+    process.kill(process.pid, "SIGKILL");
+    break;
+  }
+  case "look": {
+    // Reads a file that it can't open for writing.
+    const store = open(path, { readOnly: true });
+    const { access, participants, recovery } = store.stats();
+    const [first] = store.entries();
+    console.log(
+      JSON.stringify({
+        access,
+        participants: participants.length,
+        found: recovery.found,
+        rebuilt: recovery.rebuild !== null,
+        keys: store.size,
+        first,
+        sound: store.verify().ok,
+      }),
+    );
+    store.close();
+    break;
+  }
+  default:
+    throw new Error(`child.ts does not know ${what}`);
+}
