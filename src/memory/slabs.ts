@@ -14,7 +14,7 @@
  * RUN with its number, and {@link releaseSlabsOf} finds it by a scan of the table.
  */
 import { corrupt } from "../errors.ts";
-import { CLASS_BYTES, CLASS_CELLS, CLASSES } from "./classes.ts";
+import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "./classes.ts";
 import {
   ENTRY_BYTES,
   ENTRY_CHECKSUM,
@@ -30,6 +30,8 @@ import {
   FIRST_DATA_SLAB,
   FREE,
   isTableSlab,
+  KIND_MASK,
+  LEAF,
   MAX_SLABS,
   REGION_SLABS,
   SB,
@@ -202,8 +204,13 @@ function prepareCells(region: Region, slab: number, sizeClass: number): void {
  */
 export function takeRun(region: Region, count: number, owner: number): number {
   const h = region.h;
+  let searched = false;
   for (;;) {
-    let start = findFreeRun(region, count);
+    // The hint may be wrong; before the file grows, look all the same.
+    const search: boolean =
+      load32(h, SB, SB_FREE_SLABS) > 0 || (!searched && load32(h, SB, SB_FRONTIER) + count > region.capacity);
+    searched ||= search;
+    let start = search ? findFreeRun(region, count) : -1;
     if (start < 0) {
       // Beyond everything used; whoever claims a slab in between makes us look again.
       start = frontierOf(h);
@@ -314,6 +321,24 @@ export function slabWord(region: Region, cell: number): number {
   throw corrupt("a cell to be freed lies in no slab of cells", cell);
 }
 
+/**
+ * Does a cell with tag `tag` begin at `cell`, as its slab is cut now? A record of a cell may be older than the slab's
+ * present use, and what lies there be the middle of somebody's value.
+ */
+export function beginsCell(region: Region, cell: number, tag: number): boolean {
+  const slab = cell >>> SLAB_SHIFT;
+  if (slab < FIRST_DATA_SLAB || slab >= region.capacity) return false;
+  const word = load32(region.h, entryCell(slab), ENTRY_WORD);
+  const offset = cell & (SLAB_UNITS - 1);
+  const kind = tag & KIND_MASK;
+  if (entryKind(word) === SLAB_RUN) return kind === LEAF && offset === 0;
+  const sizeClass = entryClass(word);
+  if (entryKind(word) !== SLAB_CELLS || sizeClass >= CLASSES || CLASS_CELLS[sizeClass] === 0) return false;
+  const units = CLASS_BYTES[sizeClass]! >>> 3;
+  if ((sizeClass >= FIRST_LEAF_CLASS ? LEAF : sizeClass) !== kind) return false;
+  return offset % units === 0 && offset / units < CLASS_CELLS[sizeClass]!;
+}
+
 /** Owner gives up a slab of cells, of which it knows `free` to be free. Anybody may adopt it. */
 export function abandonSlab(region: Region, slab: number, sizeClass: number, free: number): void {
   const h = region.h;
@@ -384,7 +409,8 @@ export function noteFreed(region: Region, cell: number, word: number, me: number
   const slab = cell >>> SLAB_SHIFT;
   const sizeClass = entryClass(word);
   const freed = fetchAdd32(h, entryCell(slab), ENTRY_FREED, 1) + 1;
-  if (entryOwner(word) !== 0) return;
+  // Looked at again: an owner that gives the slab up counts for the class what was freed until then.
+  if (entryOwner(word) !== 0 && entryOwner(load32(h, entryCell(slab), ENTRY_WORD)) !== 0) return;
   fetchAdd32(h, SB, SB_FREE_CELLS + sizeClass * 4, 1);
   if (freed >= CLASS_CELLS[sizeClass]!) freeEmptySlab(region, slab, sizeClass, me);
 }
@@ -396,7 +422,7 @@ export function freeEmptySlab(region: Region, slab: number, sizeClass: number, m
   const abandoned = entryWord(SLAB_CELLS, sizeClass, 0);
   // Owned as a slab of cells first: if we die here it is an ordinary slab of ours.
   if (cas32(h, entry, ENTRY_WORD, abandoned, entryWord(SLAB_CELLS, sizeClass, me)) !== 1) return false;
-  fetchAdd32(h, SB, SB_FREE_CELLS + sizeClass * 4, -load32(h, entry, ENTRY_FREED));
+  fetchAdd32(h, SB, SB_FREE_CELLS + sizeClass * 4, -exchange32(h, entry, ENTRY_FREED, 0));
   return freeIfEmpty(region, slab, sizeClass);
 }
 
@@ -453,16 +479,20 @@ export function releaseSlabsOf(region: Region, owner: number): void {
         break;
       case SLAB_CLAIMED:
       case SLAB_RUN_NEXT:
-        releasePart(region, slab, word);
+        releasePart(region, slab, word, owner);
         break;
     }
     slab++;
   }
 }
 
-/** A slab claimed for a run that never came to be is free again; one that belongs to a finished run stays with it. */
-function releasePart(region: Region, slab: number, word: number): void {
+/**
+ * A slab claimed for a run that never came to be is free again; one that belongs to a finished run stays with it. The
+ * run may be freed by its leaf's reclaimer at the same time: each step is a compare-and-swap from what was seen.
+ */
+function releasePart(region: Region, slab: number, word: number, owner: number): void {
   const h = region.h;
+  const entry = entryCell(slab);
   if (entryKind(word) === SLAB_RUN_NEXT) {
     let first = slab - 1;
     while (first > FIRST_DATA_SLAB) {
@@ -474,12 +504,13 @@ function releasePart(region: Region, slab: number, word: number): void {
       for (let i = load32(h, entryCell(first), ENTRY_RUN); i > 1 && member < slab; i--)
         member = nextInRun(member);
       if (member === slab) {
-        store32(h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_RUN_NEXT, 0, 0));
+        cas32(h, entry, ENTRY_WORD, word, entryWord(SLAB_RUN_NEXT, 0, 0));
         return;
       }
     }
   }
-  freeSlab(region, slab);
+  const claimed = entryWord(SLAB_CLAIMED, 0, owner);
+  if (word === claimed || cas32(h, entry, ENTRY_WORD, word, claimed) === 1) freeSlab(region, slab);
 }
 
 /**

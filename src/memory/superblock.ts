@@ -16,8 +16,10 @@ import {
   MAGIC,
   MAX_SLABS,
   NODE256,
+  SB_BOOT_ID,
   SB_CAPACITY,
   SB_CHECKSUM,
+  SB_CLEAN,
   SB_END,
   SB_EPOCH,
   SB_FREE_CELLS,
@@ -52,6 +54,8 @@ export interface Superblock {
   readonly capacity: number;
   /** Slabs the file may grow to. */
   readonly maxSlabs: number;
+  /** Has the file fewer bytes than the capacity says? */
+  readonly isShort: boolean;
 }
 
 function checksum(page: Buffer): number {
@@ -60,11 +64,19 @@ function checksum(page: Buffer): number {
   return sum;
 }
 
+/** May a file be shorter than it should, given whether it was closed in order, and the boot it was opened in? */
+export type MayBeShort = (isClean: boolean, boot: readonly number[]) => boolean;
+
 /**
  * Reads and checks the superblock of an open file. `sizeOf` gives the file's length; it is asked after the superblock
  * was read, since others may let the file grow meanwhile. Throws NOT_A_STORE, VERSION, CORRUPT.
  */
-export function readSuperblock(fd: number, path: string, sizeOf: () => number): Superblock {
+export function readSuperblock(
+  fd: number,
+  path: string,
+  sizeOf: () => number,
+  mayBeShort: MayBeShort = () => false,
+): Superblock {
   const page = Buffer.alloc(SB_END);
   const read = readSync(fd, page, 0, SB_END, 0);
   const size = sizeOf();
@@ -101,8 +113,12 @@ export function readSuperblock(fd: number, path: string, sizeOf: () => number): 
   const maxSlabs = page.readInt32LE(SB_MAX_SLABS);
   if (capacity <= FIRST_DATA_SLAB || capacity > MAX_SLABS)
     throw damaged("its capacity makes no sense", SB_CAPACITY);
-  if (capacity * SLAB_BYTES > size)
+  const boot = [0, 4, 8, 12].map((at) => page.readInt32LE(SB_BOOT_ID + at));
+  // A machine that goes down may keep the new capacity and lose the new length: then the file is made longer again.
+  const isShort = capacity * SLAB_BYTES > size;
+  if (isShort && !mayBeShort(page.readInt32LE(SB_CLEAN) === 1, boot)) {
     throw damaged(`it should have ${capacity * SLAB_BYTES} bytes and has ${size}`, size);
+  }
   if (maxSlabs < 0 || maxSlabs > MAX_SLABS) throw damaged("its largest size makes no sense", SB_MAX_SLABS);
   return {
     salt: page.readInt32LE(SB_SALT),
@@ -110,6 +126,7 @@ export function readSuperblock(fd: number, path: string, sizeOf: () => number): 
     root: page.readInt32LE(SB_ROOT),
     capacity,
     maxSlabs,
+    isShort,
   };
 }
 

@@ -138,6 +138,8 @@ export function fillCopy(
   digit: number,
   child: number,
 ): void {
+  const count = snapshot.count + (without === 0 ? 0 : -1) + (child === 0 ? 0 : 1);
+  if (count > NODE_CAPACITY[kind]!) throw corrupt("a node has more children than it counts", to);
   clearNode(h, kind, to);
   let used = 0;
   for (let i = 0; i < snapshot.count; i++) {

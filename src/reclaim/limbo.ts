@@ -42,6 +42,8 @@ import {
   TAG,
 } from "../memory/layout.ts";
 import { load32, store32 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
+import { beginsCell } from "../memory/slabs.ts";
 import { isBefore } from "./order.ts";
 
 /** Entries that one operation may append to one limbo. */
@@ -93,7 +95,8 @@ function chunkOf(h: number, slot: number, base: number, position: number): numbe
  * Makes the limbo at `base` of slot `slot` whole after its owner died: by a recoverer, before anything else is done to
  * it, or by who inherits it. May be repeated after any step. `free` frees a cell.
  */
-export function repairLimbo(h: number, slot: number, base: number, free: (cell: number) => void): void {
+export function repairLimbo(region: Region, slot: number, base: number, free: (cell: number) => void): void {
+  const { h } = region;
   const me = slotCell(slot);
   let chunk = chunkOfHead(h, slot, base);
   let head = load32(h, me, base + LIMBO_HEAD);
@@ -102,7 +105,11 @@ export function repairLimbo(h: number, slot: number, base: number, free: (cell: 
   const transit = load32(h, me, base + LIMBO_TRANSIT);
   if (transit !== 0) {
     const tag = load32(h, transit, TAG);
-    if ((tag & KIND_MASK) === LIMBO && (tag & SLOT_MASK) === slot << SLOT_SHIFT) {
+    if (
+      (tag & KIND_MASK) === LIMBO &&
+      (tag & SLOT_MASK) === slot << SLOT_SHIFT &&
+      beginsCell(region, transit, tag)
+    ) {
       let reached = chunk;
       for (let steps = 0; reached !== 0 && reached !== transit; reached = load32(h, reached, CHUNK_NEXT)) {
         if (++steps > MOST_CHUNKS) throw corrupt("a limbo's chain of chunks does not end", reached);
@@ -114,8 +121,10 @@ export function repairLimbo(h: number, slot: number, base: number, free: (cell: 
   }
   // Entries whose cell was freed already: the head had only not moved yet.
   while (head !== tail) {
-    const tag = load32(h, load32(h, chunk, entryOffset(head)), TAG);
-    if ((tag & (STATE_MASK | SLOT_MASK)) === (RETIRED | (slot << SLOT_SHIFT))) return;
+    const cell = load32(h, chunk, entryOffset(head));
+    const tag = load32(h, cell, TAG);
+    const retired = (tag & (STATE_MASK | SLOT_MASK)) === (RETIRED | (slot << SLOT_SHIFT));
+    if (retired && beginsCell(region, cell, tag)) return;
     head = (head + 1) | 0;
     chunk = moveHead(h, me, base, head, chunk, free);
   }
@@ -203,6 +212,7 @@ export class Limbo {
   /** The chunk of position `tail`. */
   private tailChunk = 0;
   private readonly freeChunk: (cell: number) => void;
+  private readonly recycle: (chunk: number) => void;
 
   /** Takes over what is in the slot at `base` (SLOT_LIMBO or SLOT_WAITING). */
   constructor(heap: Heap, slot: number, base: number) {
@@ -212,6 +222,7 @@ export class Limbo {
     this.me = slotCell(slot);
     this.base = base;
     this.freeChunk = (cell) => heap.free(cell);
+    this.recycle = (chunk) => this.recycleChunk(chunk);
     if (slot === 0) {
       // Whoever has no slot retires nothing.
       this.head = 0;
@@ -219,7 +230,7 @@ export class Limbo {
       this.headChunk = 0;
       return;
     }
-    repairLimbo(this.h, slot, base, this.freeChunk);
+    repairLimbo(heap.region, slot, base, this.freeChunk);
     this.head = load32(this.h, this.me, base + LIMBO_HEAD);
     this.tail = load32(this.h, this.me, base + LIMBO_TAIL);
     this.headChunk = load32(this.h, this.me, base + LIMBO_CHUNK);
@@ -277,9 +288,14 @@ export class Limbo {
   private newChunk(number: number): number {
     const chunk = this.heap.take(LIMBO);
     store32(this.h, this.me, this.base + LIMBO_TRANSIT, chunk);
+    this.prepareChunk(chunk, number);
+    return chunk;
+  }
+
+  /** Makes `chunk` the one of ordinal `number`, with nothing in it. The transit word names it. */
+  private prepareChunk(chunk: number, number: number): void {
     store32(this.h, chunk, CHUNK_NEXT, 0);
     store32(this.h, chunk, TAG, LIMBO | PRIVATE | (this.slot << SLOT_SHIFT) | (number << AUX_SHIFT));
-    return chunk;
   }
 
   private publishChunk(chunk: number): void {
@@ -315,7 +331,21 @@ export class Limbo {
       throw corrupt("a cell in limbo is not retired", cell);
     this.heap.free(cell);
     this.head = (this.head + 1) | 0;
-    this.headChunk = moveHead(this.h, this.me, this.base, this.head, this.headChunk, this.freeChunk);
+    this.headChunk = moveHead(this.h, this.me, this.base, this.head, this.headChunk, this.recycle);
     return true;
+  }
+
+  /**
+   * What to do with the chunk that the head has left, which the transit word names: it becomes the next one at the
+   * other end if there is none. Given back, another might take its memory, and on a full disk we could not delete.
+   */
+  private recycleChunk(chunk: number): void {
+    if (load32(this.h, this.tailChunk, CHUNK_NEXT) !== 0) {
+      this.heap.free(chunk);
+      return;
+    }
+    this.prepareChunk(chunk, (ordinal(this.tail) + 1) & ORDINAL_MASK);
+    store32(this.h, this.tailChunk, CHUNK_NEXT, chunk);
+    this.publishChunk(chunk);
   }
 }

@@ -39,7 +39,14 @@ import {
 import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
-import { closeHandlesOfTheDead, closeLeftovers, OPENER, recoverSlot, recoverTheDead } from "./recover.ts";
+import {
+  adoptRecoveriesOf,
+  closeHandlesOfTheDead,
+  closeLeftovers,
+  OPENER,
+  recoverSlot,
+  recoverTheDead,
+} from "./recover.ts";
 import { syncNow } from "./sync.ts";
 
 /** What `open` found and did; shown by `stats().recovery`. */
@@ -80,6 +87,11 @@ function bootWords(): Int32Array {
   }
   const hash = createHash("sha1").update(boot).digest();
   return new Int32Array([0, 4, 8, 12].map((at) => hash.readInt32LE(at)));
+}
+
+/** After a loss of power the length that a growth gave the file may be lost. In the same boot it can't be. */
+export function mayBeShort(isClean: boolean, boot: readonly number[]): boolean {
+  return !isClean && bootWords().some((word, i) => word !== boot[i]);
 }
 
 function identitySum(h: number): number {
@@ -210,7 +222,8 @@ export function join(
     );
   }
   if (load32(h, SB, SB_MAX_SLABS) < maxSlabs && role === ROLE_WRITER) raiseMaxSlabs(h, maxSlabs);
-  if (role === ROLE_WRITER && (load32(h, SB, SB_CLEAN) === 1 || found !== "running")) {
+  const writes = role === ROLE_WRITER || anySlotTaken(h);
+  if (writes && (load32(h, SB, SB_CLEAN) === 1 || found !== "running")) {
     // On the disk before any other store of ours can be.
     store32(h, SB, SB_CLEAN, 0);
     syncRange(h, 0, SLAB_BYTES);
@@ -230,6 +243,14 @@ export function join(
   return { slot, report: { found, participantsRecovered: recovered, rebuild: rebuilt } };
 }
 
+/** Is there a slot that is not free: of somebody alive, or to be recovered? */
+function anySlotTaken(h: number): boolean {
+  for (let slot = 1; slot <= slotsUsed(h); slot++) {
+    if (slotState(load32(h, slotCell(slot), SLOT_WORD)) !== SLOT_FREE) return true;
+  }
+  return false;
+}
+
 function raiseMaxSlabs(h: number, maxSlabs: number): void {
   for (let now = load32(h, SB, SB_MAX_SLABS); now < maxSlabs; now = load32(h, SB, SB_MAX_SLABS)) {
     cas32(h, SB, SB_MAX_SLABS, now, maxSlabs);
@@ -242,7 +263,10 @@ function raiseMaxSlabs(h: number, maxSlabs: number): void {
 export function part(region: Region, slot: number, role: number): void {
   lockOpen(region.fd);
   try {
+    adoptRecoveriesOf(region, slot, slot);
     if (role === ROLE_WRITER && !anyoneAlive(region, slot, ROLE_WRITER)) {
+      // A file that was closed in order has nothing left to redo.
+      recoverTheDead(region, slot);
       syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
       store32(region.h, SB, SB_CLEAN, 1);
       syncRange(region.h, 0, SLAB_BYTES);

@@ -14,6 +14,7 @@ import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "../memory/c
 import {
   AUX_SHIFT,
   COUNTS,
+  ENTRY_BYTES,
   ENTRY_FREED,
   ENTRY_RUN,
   ENTRY_WORD,
@@ -33,6 +34,7 @@ import {
   NODE4,
   NODE256,
   REACHABLE,
+  REGION_SLABS,
   RETIRED,
   SB,
   SB_DONE,
@@ -68,7 +70,7 @@ import {
   slotCell,
   TAG,
 } from "../memory/layout.ts";
-import { fileBlocks, monotonicNs, syncFile } from "../memory/platform.ts";
+import { fileBlocks, monotonicNs, syncFile, truncate } from "../memory/platform.ts";
 import { fillWord, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
@@ -156,6 +158,7 @@ export function rebuild(region: Region): RebuildReport {
   const onDisk = load64(h, SB, SB_W);
   const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
 
+  if (region.mode !== "private") forgetBeyond(region);
   resetRegistry(h);
   resetSlabs(region);
   resetSuperblock(h);
@@ -213,6 +216,18 @@ function noWait(): void {
 }
 
 // ---- the ground --------------------------------------------------------------------------------------------------------
+
+/**
+ * What lies beyond the capacity that page 0 knows was written after the last sync by a store whose growth did not
+ * reach the disk. Left there, it would come back when the file grows again.
+ */
+function forgetBeyond(region: Region): void {
+  const { h, capacity } = region;
+  truncate(region.fd, capacity * SLAB_BYTES);
+  const described = Math.ceil(capacity / REGION_SLABS) * REGION_SLABS;
+  const words = (described - capacity) * (ENTRY_BYTES / 4);
+  if (words > 0) fillWord(h, entryCell(capacity), ENTRY_WORD, 4, words, 0);
+}
 
 function resetRegistry(h: number): void {
   for (let slot = 1; slot <= SLOTS; slot++) {

@@ -32,7 +32,6 @@ import {
   INTENT_VALUE,
   INTENT_WAITING,
   KIND_MASK,
-  LEAF,
   LIVE,
   lifeByte,
   MARK_DELETED,
@@ -90,9 +89,10 @@ import {
   store8,
   store32,
   store64,
+  storePair,
 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { freeCell, releaseSlabsOf } from "../memory/slabs.ts";
+import { beginsCell, freeCell, releaseSlabsOf } from "../memory/slabs.ts";
 import { markKind, markRemoved, markReplaced } from "../node/leaf.ts";
 import { countsOf, recount, usedOf } from "../node/node.ts";
 import { appendAgain, hasLimbo, Limbo, repairLimbo } from "../reclaim/limbo.ts";
@@ -119,10 +119,11 @@ export function recoverIntent(region: Region, slot: number, free: Free): void {
   } else if (state !== INTENT_NONE) {
     throw corrupt("a participant's intent has an unknown state", me);
   }
-  repairLimbo(h, slot, SLOT_LIMBO, free);
-  repairLimbo(h, slot, SLOT_WAITING, free);
-  freeIfPrivate(h, slot, SLOT_PRIVATE0, free);
-  freeIfPrivate(h, slot, SLOT_PRIVATE1, free);
+  repairLimbo(region, slot, SLOT_LIMBO, free);
+  repairLimbo(region, slot, SLOT_WAITING, free);
+  freeIfPrivate(region, slot, SLOT_PRIVATE0, free);
+  freeIfPrivate(region, slot, SLOT_PRIVATE1, free);
+  storePair(h, me, SLOT_PRIVATE0, 0, 0);
   exchange32(h, me, INTENT_STATE, INTENT_NONE);
 }
 
@@ -186,13 +187,14 @@ function retire(h: number, slot: number, cell: number): void {
   store32(h, cell, TAG, (load32(h, cell, TAG) & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (slot << SLOT_SHIFT));
 }
 
-function freeIfPrivate(h: number, slot: number, field: number, free: Free): void {
+function freeIfPrivate(region: Region, slot: number, field: number, free: Free): void {
+  const { h } = region;
   const cell = load32(h, slotCell(slot), field);
   if (cell === 0) return;
   const tag = load32(h, cell, TAG);
   // The record may be older than the cell's present life, which is another's then.
   if ((tag & (STATE_MASK | SLOT_MASK)) !== (PRIVATE | (slot << SLOT_SHIFT))) return;
-  if ((tag & KIND_MASK) <= LEAF) free(cell);
+  if (beginsCell(region, cell, tag)) free(cell);
 }
 
 /** An opener that finds no slot free recovers as 0, under the open lock. */
@@ -211,7 +213,8 @@ export function recoverSlot(region: Region, slot: number, me: number): boolean {
   const state = slotState(word);
   if (state === SLOT_FREE) return false;
   const responsible = state === SLOT_ALIVE ? slot : slotBy(word);
-  if (responsible === me ? me !== OPENER : !isGone(region, responsible)) return false;
+  // By ourselves: an exception cut it short.
+  if (responsible !== me && !isGone(region, responsible)) return false;
   const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
   if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) return false;
   finishRecovery(region, slot, me);
@@ -236,13 +239,13 @@ function finishRecovery(region: Region, slot: number, me: number): void {
   releaseSyncOf(h, slot, slotIncarnation(load32(h, cell, SLOT_WORD)));
   endBackupOf(h, slot);
   if (hasLimbo(h, slot)) fetchAdd32(h, SB, SB_ORPHANS, 1);
-  closeHandlesOfTheDead();
   // Last of all: until here its epoch kept what recovery looked at from being reused.
   store64(h, cell, SLOT_SYNC_TICKET, 0);
   store32(h, cell, SLOT_EPOCH, 0);
   fetchAdd32(h, SB, SB_RECOVERIES, 1);
   const word = load32(h, cell, SLOT_WORD);
   store32(h, cell, SLOT_WORD, slotWord((slotIncarnation(word) + 1) & 0xfffff, 0, SLOT_FREE));
+  closeHandlesOfTheDead();
 }
 
 /** A dead participant's backup: the gate opens, and numbers change in place again. */
@@ -252,7 +255,7 @@ function endBackupOf(h: number, slot: number): void {
 }
 
 /** What the dead participant was itself recovering, or collecting for. */
-function adoptRecoveriesOf(region: Region, dead: number, me: number): void {
+export function adoptRecoveriesOf(region: Region, dead: number, me: number): void {
   const h = region.h;
   for (let slot = 1; slot <= slotsUsed(h); slot++) {
     const word = load32(h, slotCell(slot), SLOT_WORD);

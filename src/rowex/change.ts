@@ -114,6 +114,7 @@ export function newNodeCell(p: Participant, kind: number, depth: number): number
 export function dropNewNode(p: Participant): void {
   if (p.newNode === 0) return;
   p.heap.free(p.newNode);
+  store32(p.h, p.me, SLOT_PRIVATE1, 0);
   p.newNode = 0;
 }
 
@@ -121,6 +122,7 @@ export function dropNewNode(p: Participant): void {
 export function dropNewLeaf(p: Participant): void {
   if (p.newLeaf === 0) return;
   p.heap.free(p.newLeaf);
+  store32(p.h, p.me, SLOT_PRIVATE0, 0);
   p.newLeaf = 0;
   p.newLeafHasRun = false;
 }
@@ -289,6 +291,8 @@ export function commit(p: Participant): void {
   unlockParent(p);
   // 18.
   clearIntent(p);
+  // The records of private cells must not outlive the cells: we are in the epoch still that keeps these from reuse.
+  storePair(h, me, SLOT_PRIVATE0, 0, 0);
   p.newLeaf = 0;
   p.newNode = 0;
   // A large leaf's run passes from its writer to nobody: who frees the leaf frees the run. We are in an epoch still.

@@ -6,6 +6,7 @@ import { BancosError } from "../errors.ts";
 import { SB, SB_GATE, SLAB_BYTES } from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
 import {
+  allocate,
   closeFile,
   closeHandle,
   fileSize,
@@ -20,7 +21,15 @@ import { Region } from "../memory/region.ts";
 import { readSuperblock, type Superblock } from "../memory/superblock.ts";
 import { Participant } from "../reclaim/participant.ts";
 import { ROLE_READER, ROLE_WRITER } from "../reclaim/registry.ts";
-import { join, lockOpen, look, part, type RecoveryReport, unlockOpen } from "../recovery/lifecycle.ts";
+import {
+  join,
+  lockOpen,
+  look,
+  mayBeShort,
+  part,
+  type RecoveryReport,
+  unlockOpen,
+} from "../recovery/lifecycle.ts";
 import { rebuild } from "../recovery/rebuild.ts";
 import { recoverSlot } from "../recovery/recover.ts";
 import { createStore, ioError, writeEmptyStore } from "./create.ts";
@@ -159,8 +168,15 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
     }
     writeEmptyStore(fd, path, codecFor(options.keyEncoding ?? "utf8").id, options.maxSlabs);
   }
-  const superblock = readSuperblock(fd, path, () => fileSize(fd));
+  const superblock = readSuperblock(fd, path, () => fileSize(fd), mayBeShort);
   const keyEncoding = checkEncoding(superblock, path, options);
+  if (superblock.isShort) {
+    try {
+      allocate(fd, 0, superblock.capacity * SLAB_BYTES);
+    } catch (error) {
+      throw ioError(`cannot give ${path} its length back`, error);
+    }
+  }
   const region = new Region(
     path,
     fd,
@@ -248,7 +264,8 @@ function checkEncoding(superblock: Superblock, path: string, options: CheckedOpt
 export function closeOpened(opened: Opened): void {
   const { region, participant, role, registered } = opened;
   try {
-    if (registered) {
+    // With a change half done the slot is left to whoever recovers it.
+    if (registered && !participant.announced) {
       participant.heap.abandon();
       part(region, participant.slot, role);
     }

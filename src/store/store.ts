@@ -16,6 +16,7 @@ import {
 } from "../memory/layout.ts";
 import { closeFile, openFile, sleepMs } from "../memory/platform.ts";
 import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
+import type { Region } from "../memory/region.ts";
 import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
@@ -91,6 +92,8 @@ const LOOK_AT_OTHERS_EVERY = 16;
 const HELD_UP = 4096;
 /** Milliseconds, about, that a write without room waits until what is retired can be reused. */
 const MOST_ROUNDS = 20;
+/** How often it tries again then. */
+const MOST_TRIES = 10;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -115,6 +118,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private readonly payload: ValueEncoder;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private syncing: Promise<void> | null = null;
+  /** Calls of flush() that have not come to their end. */
+  private flushing = 0;
+  /** With durability "commit": a group has written something. */
+  private unsynced = false;
   /** Settles when the last backup that was asked for has. */
   private backups: Promise<unknown> = Promise.resolve();
   private reclaimed = 0;
@@ -167,13 +174,14 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
 
   /** An exception in the middle of a change: what was begun is undone, or finished, as for the dead. */
   private abort(p: Participant): void {
-    recoverIntent(p.region, p.slot, (cell) => p.heap.free(cell));
-    p.announced = false;
+    // First of all, lest a failure here leaves them to the next change.
     p.newLeaf = 0;
     p.newNode = 0;
     p.newLeafHasRun = false;
     p.lock0 = 0;
     p.lock1 = 0;
+    recoverIntent(p.region, p.slot, (cell) => p.heap.free(cell));
+    p.announced = false;
     p.limbo.reload();
     p.waiting.reload();
     p.keyCount = load64(p.h, p.me, SLOT_KEY_COUNT);
@@ -200,27 +208,17 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (freed === 0) throw error;
   }
 
-  private writeAgain(p: Participant, condition: number, error: unknown): boolean {
-    this.makeRoom(p, error);
-    try {
-      return write(p, this.payload, condition);
-    } catch (again) {
-      this.abort(p);
-      throw again;
-    }
-  }
-
-  private removeAgain(
-    p: Participant,
-    condition: ((p: Participant) => boolean) | null,
-    error: unknown,
-  ): number {
-    this.makeRoom(p, error);
-    try {
-      return remove(p, condition);
-    } catch (again) {
-      this.abort(p);
-      throw again;
+  /** Tries a change again, after `error` undid it, as often as there is more room to be made. In an epoch. */
+  private again<T>(p: Participant, error: unknown, change: () => T): T {
+    for (let tries = 1, last = error; ; tries++) {
+      this.makeRoom(p, last);
+      try {
+        return change();
+      } catch (again) {
+        this.abort(p);
+        if (tries >= MOST_TRIES) throw again;
+        last = again;
+      }
     }
   }
 
@@ -229,7 +227,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.payload.external = null;
     if (p.retired >= RECLAIM_EVERY) this.reclaimNow(p);
     if (this.commit) {
+      // In a group: at its end.
       if (p.entered === 0) this.flushSync();
+      else this.unsynced = true;
     } else if (this.timer === null && this.flushEvery > 0) {
       this.scheduleFlush();
     }
@@ -269,18 +269,24 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.timer.unref?.();
   }
 
-  private put(key: K, value: unknown, condition: number): boolean {
-    const p = this.writing();
-    // The value first: its toJSON may use this store.
-    this.payload.encode(value);
+  /** An array as a key may have accessors, which are the caller's code and may close the store. */
+  private encodeKey(p: Participant, key: K): void {
     p.keyLength = this.codec.encode(key, p.key);
+    if (this.participantOrNull !== p) throw this.closed();
+  }
+
+  private put(key: K, value: unknown, condition: number): boolean {
+    // The value first: its toJSON may use this store, or close it.
+    this.payload.encode(value);
+    const p = this.writing();
+    this.encodeKey(p, key);
     enter(p);
     let done: boolean;
     try {
       done = write(p, this.payload, condition);
     } catch (error) {
       this.abort(p);
-      done = this.writeAgain(p, condition, error);
+      done = this.again(p, error, () => write(p, this.payload, condition));
     } finally {
       leave(p);
     }
@@ -378,14 +384,14 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
 
   private removeIf(key: K, condition: ((p: Participant) => boolean) | null): number {
     const p = this.writing();
-    p.keyLength = this.codec.encode(key, p.key);
+    this.encodeKey(p, key);
     enter(p);
     let done: number;
     try {
       done = remove(p, condition);
     } catch (error) {
       this.abort(p);
-      done = this.removeAgain(p, condition, error);
+      done = this.again(p, error, () => remove(p, condition));
     } finally {
       leave(p);
     }
@@ -403,13 +409,13 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       if (value === undefined) return !this.has(key);
       return this.put(key, value, IF_ABSENT);
     }
-    const p = this.writing();
     const payload = this.payload;
     payload.encode(expected);
     const { type, length, number, lo, hi } = payload;
     const bytes = isNumber(type)
       ? NO_BYTES
-      : (payload.external ?? Uint8Array.from(p.scratch.subarray(SCRATCH_VALUE, SCRATCH_VALUE + length)));
+      : (payload.external ??
+        Uint8Array.from(this.opened.region.scratch.subarray(SCRATCH_VALUE, SCRATCH_VALUE + length)));
     const matches = (q: Participant): boolean => {
       if (typeOf(q.leafTag) !== type) return false;
       if (type === TYPE_FLOAT64) return Object.is(loadF64(q.h, q.leaf, numberOffset(q.keyLength)), number);
@@ -423,14 +429,15 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     };
     if (value === undefined) return this.removeIf(key, matches) === REMOVED;
     payload.encode(value);
-    p.keyLength = this.codec.encode(key, p.key);
+    const p = this.writing();
+    this.encodeKey(p, key);
     enter(p);
     let done: boolean;
     try {
       done = updateIf(p, payload, matches);
     } catch (error) {
       this.abort(p);
-      throw error;
+      done = this.again(p, error, () => updateIf(p, payload, matches));
     } finally {
       leave(p);
     }
@@ -451,17 +458,18 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       throw new BancosError("INVALID_VALUE", `add() takes a number or a bigint, not ${typeof delta}`);
     }
     this.payload.encode(delta);
-    p.keyLength = this.codec.encode(key, p.key);
+    this.encodeKey(p, key);
     const { type, length, number, lo, hi } = this.payload;
     const payload: Payload = { type, length, number, lo, hi, external: null };
     const whole = typeof delta === "bigint" ? delta : Number.isSafeInteger(delta) ? BigInt(delta) : undefined;
+    const both = { number: Number(delta), bigint: whole, payload };
     enter(p);
     let sum: number | bigint;
     try {
-      sum = add(p, { number: Number(delta), bigint: whole, payload }, show(key));
+      sum = add(p, both, show(key));
     } catch (error) {
       this.abort(p);
-      throw error;
+      sum = this.again(p, error, () => add(p, both, show(key)));
     } finally {
       leave(p);
     }
@@ -546,12 +554,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * @throws BancosError `READ_ONLY`; `INVALID_OPERATION` if `fn` returns a promise
    */
   writer<T>(fn: (writer: Writer<V, K>) => T): T {
-    const p = this.writing();
-    try {
-      return this.group(p, fn);
-    } finally {
-      if (this.commit && p.entered === 0 && this.participantOrNull !== null) this.flushSync();
-    }
+    return this.group(this.writing(), fn);
   }
 
   private group<T>(p: Participant, fn: (store: this) => T): T {
@@ -569,6 +572,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       return result;
     } finally {
       leave(p);
+      if (this.unsynced && p.entered === 0) {
+        this.unsynced = false;
+        this.flushSync();
+      }
     }
   }
 
@@ -583,9 +590,17 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     // Whoever can't write has written nothing.
     if (!this.opened.registered) return;
     region.checkLength();
-    const ticket = syncTicket(h);
+    this.flushing++;
+    try {
+      await this.flushFrom(syncTicket(h), region, slot, h);
+    } finally {
+      this.flushing--;
+    }
+  }
+
+  private async flushFrom(ticket: number, region: Region, slot: number, h: number): Promise<void> {
     for (let round = 0; ; round++) {
-      // Closing syncs.
+      // Closing has synced, since this call was waiting.
       if (this.participantOrNull === null) return;
       checkSyncError(region);
       if (isSynced(h, ticket)) return;
@@ -691,7 +706,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** Reclaims now what can be: this store's retired cells and those of the dead. Returns how many cells were freed. */
   collect(): number {
     const p = this.participant();
-    if (!this.opened.registered) return 0;
+    if (!this.opened.registered || this.readOnly) return 0;
     recoverTheDead(p.region, p.slot);
     let freed = 0;
     // Twice: the first moves the epoch on, so that the second can free what was retired in it.
@@ -721,10 +736,15 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     }
     if (this.opened.registered) endBackup(p.region, p.slot);
     // What a background flush of this store holds passes to the sync that closing does.
-    if (this.syncing !== null) syncUnlock(p.h, p.slot);
-    reclaim(p, Number.MAX_SAFE_INTEGER);
-    this.participantOrNull = null;
-    closeOpened(this.opened);
+    try {
+      if (this.flushing > 0) this.flushSync();
+      // Who only reads leaves a file that was closed in order as it is.
+      if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
+    } finally {
+      if (this.syncing !== null) syncUnlock(p.h, p.slot);
+      this.participantOrNull = null;
+      closeOpened(this.opened);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -8,6 +8,9 @@ switch (what) {
     // Fills until there is no room, deletes half, writes again; others do the same. Says what it met and has.
     const [name = "", rounds = "3"] = rest;
     const store = open(path, { flushEvery: 0 });
+    // Who opens a store that is full already finds no room for what a delete needs.
+    store.set(`ready ${name}`, true);
+    while (store.count({ prefix: "ready " }) < 2) await Bun.sleep(1);
     const mine = new Map<string, string>();
     const codes = new Set<string>();
     let next = 0;

@@ -64,9 +64,7 @@ describe("the checker", () => {
 
   test("finds a compareAndSet that won twice", () => {
     const swap = (value: string): Call => ({ kind: "compareAndSet", expected: undefined, value });
-    expect(
-      checkHistory([op(1, 1, 3, swap("a"), "true"), op(2, 2, 4, swap("b"), "true")]),
-    ).not.toBeNull();
+    expect(checkHistory([op(1, 1, 3, swap("a"), "true"), op(2, 2, 4, swap("b"), "true")])).not.toBeNull();
   });
 
   test("lets the operation of somebody killed happen late, once, or never", () => {
@@ -74,12 +72,7 @@ describe("the checker", () => {
     expect(checkHistory([killed, op(2, 2, 3, get, undefined), op(2, 4, 5, get, "a")])).toBeNull();
     expect(checkHistory([killed, op(2, 2, 3, get, undefined)])).toBeNull();
     expect(
-      checkHistory([
-        killed,
-        op(2, 2, 3, get, "a"),
-        op(2, 4, 5, set("b"), "done"),
-        op(2, 6, 7, get, "a"),
-      ]),
+      checkHistory([killed, op(2, 2, 3, get, "a"), op(2, 4, 5, set("b"), "done"), op(2, 6, 7, get, "a")]),
     ).not.toBeNull();
   });
 
@@ -90,7 +83,9 @@ describe("the checker", () => {
       const history = randomHistory(new Random(mixed(SEED, run)));
       const expected = someOrderFits(history);
       if (expected) linearizable++;
-      expect(checkHistory(history) === null, `seed ${SEED}, run ${run}: ${JSON.stringify(history)}`).toBe(expected);
+      expect(checkHistory(history) === null, `seed ${SEED}, run ${run}: ${JSON.stringify(history)}`).toBe(
+        expected,
+      );
     }
     console.log(`checker: seed ${SEED}, ${runs} histories, ${linearizable} linearizable`);
     // Both answers were asked for.
@@ -113,7 +108,11 @@ function randomHistory(random: Random): Event[] {
       { kind: "delete" },
       set(String(random.below(3))),
       { kind: "insert", value: "9" },
-      { kind: "compareAndSet", expected: random.pick(["1", undefined]), value: random.pick(["2", undefined]) },
+      {
+        kind: "compareAndSet",
+        expected: random.pick(["1", undefined]),
+        value: random.pick(["2", undefined]),
+      },
       { kind: "add", delta: 1 },
     ]);
     const { next, result } = apply(value, call);

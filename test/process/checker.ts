@@ -40,7 +40,9 @@ export function apply(value: Content, call: Call): { readonly next: Content; rea
     case "set":
       return { next: call.value, result: "done" };
     case "insert":
-      return value === undefined ? { next: call.value, result: "done" } : { next: value, result: "duplicate" };
+      return value === undefined
+        ? { next: call.value, result: "done" }
+        : { next: value, result: "duplicate" };
     case "delete":
       return { next: undefined, result: String(value !== undefined) };
     case "compareAndSet":

@@ -3,10 +3,18 @@
  * call and after the return. The log is a mapped file, so that a killed participant's is as good as any.
  */
 import { BancosError, open, type Store } from "../../src/index.ts";
-import { allocate, closeFile, map, newHandle, openFile, setLimit, unmapHandle } from "../../src/memory/platform.ts";
+import {
+  allocate,
+  closeFile,
+  map,
+  newHandle,
+  openFile,
+  setLimit,
+  unmapHandle,
+} from "../../src/memory/platform.ts";
 import { load32, store32 } from "../../src/memory/primitives.ts";
 import { type Call, type Content, checkHistory, describeViolation, type Event } from "./checker.ts";
-import { COUNTER_COUNT, type Role, STOP } from "./roles.ts";
+import { COUNTER_COUNT, type Role, type Roles, STOP } from "./role.ts";
 import {
   type Actor,
   Counters,
@@ -20,7 +28,14 @@ import {
 } from "./support.ts";
 
 /** Few keys, on one path and beside it, so that neighbours split, grow, shrink and collapse the nodes above them. */
-const KEYS = ["lin/a", "lin/a/long/prefix", "lin/a/long/prefix/x", "lin/a/long/prefix/y", "lin/a/lots", "lin/b"];
+const KEYS = [
+  "lin/a",
+  "lin/a/long/prefix",
+  "lin/a/long/prefix/x",
+  "lin/a/long/prefix/y",
+  "lin/a/lots",
+  "lin/b",
+];
 const PREFIX = "lin/";
 const TICKET = 62;
 const READY = 61;
@@ -80,7 +95,8 @@ function decode(key: number, value: unknown): number {
   else if (key % 3 === 1 && typeof value === "string") n = Number.parseInt(value.slice(1), 10);
   else if (key % 3 === 2 && typeof value === "bigint") n = Number(value);
   else throw new Error(`${KEYS[key]} has a value of the wrong type: ${String(value)}`);
-  if (encode(key, n) !== value) throw new Error(`${KEYS[key]} has a value that nobody gave it: ${String(value)}`);
+  if (encode(key, n) !== value)
+    throw new Error(`${KEYS[key]} has a value that nobody gave it: ${String(value)}`);
   return n;
 }
 
@@ -187,7 +203,7 @@ const historian: Role = async (task, counters, say) => {
   }
 };
 
-export const roles: Readonly<Record<string, Role>> = { historian };
+export const histories: Roles = { historian };
 
 // ---- a run -----------------------------------------------------------------------------------------------------------
 
@@ -289,7 +305,11 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryReport
       counters: folder.file("counters"),
       me,
       seed: options.seed,
-      options: { operations: options.operations, log: logOf(me), broken: me === 1 ? (options.broken ?? 0) : 0 },
+      options: {
+        operations: options.operations,
+        log: logOf(me),
+        broken: me === 1 ? (options.broken ?? 0) : 0,
+      },
     };
     actors.push(me < 2 ? spawnActor(task) : startWorker(task));
   }

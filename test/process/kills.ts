@@ -3,7 +3,7 @@
  * random moments, the others never reopening. After each kill all that the victim had acknowledged is looked for.
  */
 import { open, type ParticipantInfo, type Store } from "../../src/index.ts";
-import { begun, COUNTER_COUNT, returned, STOP } from "./roles.ts";
+import { begun, COUNTER_COUNT, returned, STOP } from "./role.ts";
 import {
   type Actor,
   Counters,
@@ -109,7 +109,8 @@ class Round {
     for (let round = 0; round < 2000; round++) {
       this.store.collect();
       const isVictim = (who: ParticipantInfo): boolean =>
-        !who.self && (actor.kind === "process" ? who.pid === actor.pid : who.pid === process.pid && who.role === role);
+        !who.self &&
+        (actor.kind === "process" ? who.pid === actor.pid : who.pid === process.pid && who.role === role);
       if (!this.store.stats().participants.some(isVictim)) return;
       await Bun.sleep(2);
     }
@@ -206,7 +207,9 @@ class Round {
       const how = ending as Ending | null;
       if (how !== "killed") {
         this.over = true;
-        throw new Error(how !== null && typeof how === "object" ? how.error : `${role} ${me} ended by itself`);
+        throw new Error(
+          how !== null && typeof how === "object" ? how.error : `${role} ${me} ended by itself`,
+        );
       }
       this.kills++;
       if (actor.kind === "process") this.processes++;
@@ -234,7 +237,8 @@ class Round {
     clearInterval(watch);
     this.over = true;
     if (typeof how === "object") throw new Error(how.error);
-    if (how === "killed") throw new Error(`${role} ${me}, a survivor, has completed nothing for ${HANGS_AFTER} ms`);
+    if (how === "killed")
+      throw new Error(`${role} ${me}, a survivor, has completed nothing for ${HANGS_AFTER} ms`);
     if (role === "writer") this.settle(me, 0);
   }
 
@@ -247,7 +251,9 @@ class Round {
       const least = this.added[at]!;
       const most = least + this.perhaps[at]!;
       if (!(value >= least && value <= most)) {
-        throw new Error(`${counterKey(at)} is ${value}, after ${least} additions that returned and ${most - least} cut short`);
+        throw new Error(
+          `${counterKey(at)} is ${value}, after ${least} additions that returned and ${most - least} cut short`,
+        );
       }
     }
     const expected = this.models.reduce((sum, model) => sum + model.size, STEADY + COUNTERS);
@@ -256,6 +262,14 @@ class Round {
     const others = store.stats().participants.filter((who) => !who.self && who.state === "alive");
     if (others.length > 0) throw new Error(`${others.length} participants seem to be alive that are not`);
     this.sizes.push(store.stats().bytes.file);
+    // Nothing of the dead is kept for ever: after two syncs all that waited is free.
+    for (let i = 0; i < 3; i++) {
+      store.flushSync();
+      store.collect();
+    }
+    const { limbo } = store.stats().bytes;
+    if (limbo > 0) throw new Error(`${limbo} bytes are left in limbo, with nobody there`);
+    checkWhole(store, "after the collection");
     return {
       kills: this.kills,
       processes: this.processes,
@@ -266,7 +280,9 @@ class Round {
       happened: this.happened,
       looks: this.counters.get(returned(4)),
       recoveries: store.stats().recoveries,
-      sizes: [0.02, 0.05, 0.125, 0.25, 0.5, 0.75, 1].map((part) => this.sizes[Math.floor((this.sizes.length - 1) * part)]!),
+      sizes: [0.02, 0.05, 0.125, 0.25, 0.5, 0.75, 1].map(
+        (part) => this.sizes[Math.floor((this.sizes.length - 1) * part)]!,
+      ),
     };
   }
 }

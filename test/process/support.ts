@@ -3,13 +3,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Store, VerifyReport } from "../../src/index.ts";
-import { allocate, closeFile, map, newHandle, openFile, setLimit, unmapHandle } from "../../src/memory/platform.ts";
+import {
+  allocate,
+  closeFile,
+  map,
+  newHandle,
+  openFile,
+  setLimit,
+  unmapHandle,
+} from "../../src/memory/platform.ts";
 import { exchange32, fetchAdd32, load32 } from "../../src/memory/primitives.ts";
 
 // ---- chance --------------------------------------------------------------------------------------------------------
 
 /** The seed of this run: BANCOS_SEED, else chosen by the clock. Print it. */
-export const SEED: number = Number(process.env["BANCOS_SEED"] ?? "") || (Date.now() & 0x7fffffff) || 1;
+export const SEED: number = Number(process.env["BANCOS_SEED"] ?? "") || Date.now() & 0x7fffffff || 1;
 
 /** A number from the environment, for budgets. */
 export function budget(name: string, byDefault: number): number {
@@ -270,4 +278,3 @@ export function checkWhole(store: Store, what: string): void {
   }
   if (count !== store.size) throw new Error(`${what}: size is ${store.size}, a scan gives ${count} keys`);
 }
-

@@ -48,7 +48,11 @@ function belongs(k: number, value: unknown): boolean {
 
 /** One operation. `key` is -1 where it is not about a key of the writer's own. */
 export type Operation =
-  | { readonly kind: "set" | "insert" | "compareAndSet" | "wrong"; readonly key: number; readonly value: Kept }
+  | {
+      readonly kind: "set" | "insert" | "compareAndSet" | "wrong";
+      readonly key: number;
+      readonly value: Kept;
+    }
   | { readonly kind: "delete" | "compareAndDelete"; readonly key: number }
   | { readonly kind: "steady"; readonly key: -1; readonly at: number; readonly text: string }
   | { readonly kind: "add"; readonly key: -1; readonly at: number };
@@ -192,7 +196,10 @@ function checkEntry(key: string, value: unknown): void {
   let fits: boolean;
   if (k !== undefined) fits = belongs(k, value);
   else if (key.startsWith("steady/")) {
-    fits = typeof value === "string" && /^\d+:\d+:\d+:\d+:s*$/.test(value) && Number.parseInt(value, 10) === Number(key.slice(7));
+    fits =
+      typeof value === "string" &&
+      /^\d+:\d+:\d+:\d+:s*$/.test(value) &&
+      Number.parseInt(value, 10) === Number(key.slice(7));
   } else if (key.startsWith("count/")) fits = typeof value === "bigint" || typeof value === "number";
   else throw new Error(`a scan gives ${JSON.stringify(key)}, which nobody wrote`);
   if (!fits) throw new Error(`${key} has a value that nobody gave it: ${String(value).slice(0, 200)}`);

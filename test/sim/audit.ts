@@ -29,7 +29,7 @@ import {
 import type { Value } from "../../src/store/store.ts";
 import { machine } from "./machine.ts";
 import { type Contents, show } from "./model.ts";
-import { type Actor, run } from "./world.ts";
+import { type Actor, openIn, run } from "./world.ts";
 
 const word = (cell: number, off: number): number => machine.words[(cell * 8 + off) >>> 2]!;
 
@@ -108,4 +108,35 @@ export function settle(actors: readonly Actor[], keys: number, problems: string[
   }
   if (leaves !== keys) problems.push(`${leaves} leaves are in use for ${keys} keys`);
   verify(actors[0]!, problems);
+}
+
+/**
+ * The machine goes down with the file as it is, every page on the disk: the tree rebuilt from the leaves alone must be
+ * one that `explained` accepts. `cut`: whoever rebuilds dies instead of making that store, and the next, who was told
+ * nothing, must find that there is something to rebuild. Nobody is alive afterwards. Returns how many stores it took.
+ */
+export function rebuild(
+  explained: (there: Contents) => string | null,
+  cut: number,
+  problems: string[],
+): number {
+  for (const thread of machine.threads) if (!thread.dead) machine.kill(thread, "killed");
+  machine.locks.clear();
+  machine.violations = [];
+  // A rebuild makes the ground anew: the life of cells begins again.
+  machine.watching = false;
+  let actor: Actor;
+  const first = machine.spawn("rebuilder");
+  first.dieAt = cut;
+  try {
+    actor = openIn(first, { recover: "rebuild" });
+  } catch (error) {
+    if (!first.dead) throw error;
+    actor = openIn(machine.spawn("second rebuilder"));
+  }
+  const { stores } = first;
+  const wrong = explained(contents(actor, problems));
+  if (wrong !== null) problems.push(`rebuilt: ${wrong}`);
+  verify(actor, problems);
+  return stores;
 }

@@ -22,7 +22,7 @@ describe("after a death at any store, of whoever writes and of whoever recovers"
 afterAll(() => {
   const least = [...total.byOperation].sort((a, b) => a[1].size - b[1].size)[0];
   console.log(
-    `deaths: ${total.deaths}, ${total.states.size} different files after one, ${total.recovered.size} after recovery; ` +
+    `deaths: ${total.deaths}, ${total.states.size} different files after one, ${total.recovered.size} after recovery, ${total.rebuilds} rebuilds; ` +
       `the least for one operation: ${least?.[1].size} (${least?.[0]})`,
   );
 });

@@ -8,7 +8,7 @@
  */
 import { INTENT_STATE, SB, SB_SLOTS_USED, slotCell } from "../../src/memory/layout.ts";
 import type { Store } from "../../src/store/store.ts";
-import { contents, settle, verify } from "./audit.ts";
+import { contents, rebuild, settle, verify } from "./audit.ts";
 import { type Manner, machine, type Thread } from "./machine.ts";
 import { type Contents, explain, type Operation, type Played } from "./model.ts";
 import { type Failures, type Random, told } from "./report.ts";
@@ -33,6 +33,7 @@ export interface DeathCoverage {
   /** Per operation: different files after its death, at any depth. */
   readonly byOperation: Map<string, Set<string>>;
   deaths: number;
+  rebuilds: number;
 }
 
 export const noDeaths = (): DeathCoverage => ({
@@ -40,6 +41,7 @@ export const noDeaths = (): DeathCoverage => ({
   recovered: new Set(),
   byOperation: new Map(),
   deaths: 0,
+  rebuilds: 0,
 });
 
 /** Who meets the dead: whoever opens the file, whoever collects, whoever needs the lock. */
@@ -200,9 +202,8 @@ export function play(
     coverage.deaths++;
     const hash = `${label} ${machine.hash()}`;
     coverage.states.add(hash);
-    let own = coverage.byOperation.get(label);
-    if (own === undefined) coverage.byOperation.set(label, (own = new Set()));
-    own.add(hash);
+    const own = coverage.byOperation.get(label) ?? new Set();
+    coverage.byOperation.set(label, own.add(hash));
     const how = witness.thread.dead ? "open" : rescues[at.length - 1]!;
     let careful = true;
     if (known !== null) {
@@ -222,9 +223,20 @@ export function play(
     problems.push(...machine.violations);
     machine.violations = [];
     if (!witness.thread.dead) witness.thread.rearm();
+    const copy = at.length === 1 && careful ? machine.copy() : null;
+    const playedThen = [...played];
     const rescuer = rescue(ready, how, null, played);
     if (rescuer === null) problems.push("the rescuer died of nothing");
     else inspect(ready, rescuer, played, coverage, problems);
+    if (copy !== null && problems.length === 0) {
+      // And if the machine goes down as well: the tree is made anew, by one who dies in it and one who does not.
+      machine.putBack(copy);
+      const explained = (there: Contents): string | null => explain(before, playedThen, there);
+      const stores = rebuild(explained, Number.POSITIVE_INFINITY, problems);
+      machine.putBack(copy);
+      rebuild(explained, (at[0]! * 101) % stores, problems);
+      coverage.rebuilds += 2;
+    }
   } catch (error) {
     problems.push(...machine.violations, told(error));
   }

@@ -358,6 +358,18 @@ class Machine {
     };
   }
 
+  /** A copy of the file, to be put back with {@link putBack}, whatever is marked. */
+  copy(): Uint8Array {
+    return this.bytes.slice(0, this.size);
+  }
+
+  putBack(copy: Uint8Array): void {
+    this.bytes.fill(0);
+    this.bytes.set(copy);
+    this.size = copy.length;
+    this.dirty.fill(1);
+  }
+
   /** A hash of how the file differs from what it was when it was last marked, and of who is alive. */
   hash(): string {
     const bytes = 1 << PAGE_SHIFT;

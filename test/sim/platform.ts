@@ -76,8 +76,13 @@ export function allocate(_fd: number, off: number, len: number): void {
   machine.size = Math.max(machine.size, off + len);
 }
 
-export function truncate(_fd: number, _len: number): void {
-  throw new Error("the simulated machine does not truncate");
+export function truncate(_fd: number, len: number): void {
+  step(true, SIZE);
+  if (len < machine.size) {
+    machine.bytes.fill(0, len, machine.size);
+    machine.touch(len, machine.size - len);
+  }
+  machine.size = len;
 }
 
 export function syncFile(_fd: number): void {

@@ -36,6 +36,7 @@ function readSuperblock(): Superblock {
     root: word(SB_ROOT),
     capacity: word(SB_CAPACITY),
     maxSlabs: word(SB_MAX_SLABS),
+    isShort: false,
   };
 }
 mock.module(join(SRC, "memory/superblock.ts"), () => ({ ...superblock, readSuperblock }));

@@ -255,7 +255,8 @@ export function yieldThread(): void {
   machine.wait(1);
 }
 export function monotonicNs(): number {
-  return (machine.now += 1000);
+  machine.now += 1000;
+  return machine.now;
 }
 
 // ---- persistent memory -------------------------------------------------------------------------------------------------

@@ -23,7 +23,12 @@ export const nothingYet = (): RandomCoverage => ({ runs: 0, waited: 0, died: 0, 
 const ON_ONE_TREE = 200;
 
 /** Runs schedules on one tree, until `end` at the latest. */
-export function playAtRandom(random: Random, end: number, coverage: RandomCoverage, failures: Failures): void {
+export function playAtRandom(
+  random: Random,
+  end: number,
+  coverage: RandomCoverage,
+  failures: Failures,
+): void {
   const scenario = random.pick(SCENARIOS);
   const on = stage(scenario, random.next() < 0.5);
   const actors = [on.a, on.b, openActor("C")];

@@ -7,9 +7,11 @@ import { ValueEncoder } from "../../src/codec/index.ts";
 import { Heap } from "../../src/memory/heap.ts";
 import { INITIAL_SLABS, SB_CAPACITY, SB_SALT, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { Region } from "../../src/memory/region.ts";
+import { SCRATCH_VALUE } from "../../src/memory/scratch.ts";
 import { emptyStore } from "../../src/memory/superblock.ts";
 import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
+import type { OpenOptions } from "../../src/store/options.ts";
 import { Store } from "../../src/store/store.ts";
 import { Death, type Manner, machine, type Thread, WouldWait } from "./machine.ts";
 
@@ -42,12 +44,12 @@ export function newWorld(slabs: number = INITIAL_SLABS): void {
 }
 
 /** Opens the file in a new thread. */
-export function openIn(thread: Thread): Actor {
+export function openIn(thread: Thread, options: OpenOptions = {}): Actor {
   return {
     thread,
     store: machine.as(
       thread,
-      () => new Store("simulated", { flushEvery: 0, maxSize: MAX_SLABS * SLAB_BYTES }),
+      () => new Store("simulated", { flushEvery: 0, maxSize: MAX_SLABS * SLAB_BYTES, ...options }),
     ),
   };
 }
@@ -91,7 +93,12 @@ export function remember(actors: readonly Actor[]): Restore {
   const image = machine.mark();
   const out: Restore[] = [];
   const seen = new Set<object>();
-  for (const { store } of actors) capture(store, seen, out);
+  for (const { store } of actors) {
+    capture(store, seen, out);
+    // What an operation leaves in its scratch buffer shows in the padding of the next one's leaf.
+    const { scratch } = store.participant().region;
+    out.push(() => scratch.fill(0, 0, SCRATCH_VALUE));
+  }
   return () => {
     image();
     for (const restore of out) restore();
