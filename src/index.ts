@@ -7,6 +7,7 @@ export type { KeyEncoding } from "./codec/index.ts";
 export { BancosError, ERROR_CODES, type ErrorCode } from "./errors.ts";
 export type { ParticipantInfo } from "./reclaim/registry.ts";
 export type { RebuildReport, RecoveryReport } from "./recovery/lifecycle.ts";
+export type { LostLeaf, RepairReport } from "./recovery/repair.ts";
 export type { Problem, VerifyReport } from "./recovery/verify.ts";
 export { type CopyOptions, type CopyReport, compact } from "./store/backup.ts";
 export {
@@ -22,5 +23,6 @@ export {
 } from "./store/inspect.ts";
 export type { OpenOptions } from "./store/options.ts";
 export type { Range } from "./store/range.ts";
+export { type RepairOptions, repair } from "./store/repair.ts";
 export type { CellFigures, Stats } from "./store/stats.ts";
 export { type Json, type Key, open, type Reader, Store, type Value, type Writer } from "./store/store.ts";

@@ -130,6 +130,34 @@ export function readSuperblock(
   };
 }
 
+/** The constants of a superblock that may be damaged. */
+export interface Constants {
+  /** Is their checksum right? */
+  readonly areSound: boolean;
+  readonly version: number;
+  readonly salt: number;
+  readonly keyEncoding: number;
+  readonly capacity: number;
+  readonly maxSlabs: number;
+}
+
+/** Reads what a superblock says, whether or not it can be believed. Throws NOT_A_STORE where there is none at all. */
+export function readConstants(fd: number, path: string): Constants {
+  const page = Buffer.alloc(SB_END);
+  const read = readSync(fd, page, 0, SB_END, 0);
+  const areSound =
+    MAGIC.every((byte, i) => page[SB_MAGIC + i] === byte) && page.readInt32LE(SB_CHECKSUM) === checksum(page);
+  if (read < SB_END) throw new BancosError("NOT_A_STORE", `${path} has no superblock: nothing can be saved`);
+  return {
+    areSound,
+    version: page.readInt32LE(SB_VERSION),
+    salt: page.readInt32LE(SB_SALT),
+    keyEncoding: page.readInt32LE(SB_KEY_ENCODING),
+    capacity: page.readInt32LE(SB_CAPACITY),
+    maxSlabs: page.readInt32LE(SB_MAX_SLABS),
+  };
+}
+
 /** The first cell of the first slab of cells. */
 export const ROOT_CELL = FIRST_DATA_SLAB * SLAB_UNITS;
 

@@ -5,7 +5,9 @@
  * else waits here, and so goes on to the next Worker if this one dies. An idle Worker gets what one turn of the
  * microtask queue has brought; a busy one gets its second batch when that is worth a message.
  */
+
 import { BancosError } from "../errors.ts";
+import { closeHandlesOfTheDead } from "../recovery/recover.ts";
 import type { Command } from "./command.ts";
 import {
   type Aside,
@@ -121,6 +123,8 @@ export class Link {
       if (this.worker === worker) this.failure = event.message ?? "";
     });
     worker.addEventListener("close", (event) => {
+      // What it had open is closed here, lest its locks outlive it in our process.
+      closeHandlesOfTheDead();
       if (this.worker === worker) this.died(event.code ?? 0);
     });
     worker.postMessage(this.host.opening());

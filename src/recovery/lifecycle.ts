@@ -160,11 +160,24 @@ export function look(region: Region): RecoveryReport["found"] {
 
 // ---- coming ----------------------------------------------------------------------------------------------------------
 
-/** Takes the open lock; whoever holds it creates, checks, recovers. */
+/** Rounds of about a millisecond after which to wait for the open lock is given up: ten minutes. */
+const MOST_OPEN_ROUNDS = 600_000;
+
+/**
+ * Takes the open lock; whoever holds it creates, checks, recovers. It is a lock of a byte, since the file may be no
+ * store yet, so that a Worker that was terminated while it held it keeps it until its process closes what it left
+ * (`closeHandlesOfTheDead`: at the next open or recovery there, or by the pool) or ends. Throws IO_ERROR in the end.
+ */
 export function lockOpen(fd: number): void {
   for (let round = 0; !lockByte(fd, OPEN_BYTE, "write", false); round++) {
-    // A Worker of ours that was terminated while it held the lock can't free it.
     if (round % 64 === 63) closeHandlesOfTheDead();
+    if (round > MOST_OPEN_ROUNDS) {
+      throw new BancosError(
+        "IO_ERROR",
+        "the file has been held by another process that opens or closes it for ten minutes; " +
+          "a Worker that was terminated there keeps it until its process ends or opens a store",
+      );
+    }
     sleepMs(round < 20 ? 0.1 : 1);
   }
 }

@@ -46,15 +46,7 @@ import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { entryClass, entryIsSound, entryKind } from "../memory/slabs.ts";
 import { readToScratch } from "../node/bytes.ts";
-import {
-  hasKey,
-  keyLengthOf,
-  leafBytes,
-  markedAt,
-  markKind,
-  sequenceOf,
-  typeOf,
-} from "../node/leaf.ts";
+import { hasKey, keyLengthOf, leafBytes, markedAt, markKind, sequenceOf, typeOf } from "../node/leaf.ts";
 import { Copy, type CopyProgress } from "./backup.ts";
 import { isValidLeaf } from "./rebuild.ts";
 import { sortByKey } from "./sort.ts";
@@ -64,7 +56,7 @@ export interface LostLeaf {
   /** Byte offset in the damaged file. */
   readonly offset: number;
   /** What its key seems to be, as far as it can be read. */
-  readonly key: string | undefined;
+  readonly key: unknown;
 }
 
 /** What a repair saved, and what it could not. */
@@ -119,7 +111,7 @@ export function saltOfTable(region: Region): number | undefined {
 export function* salvage(
   from: Region,
   to: Region,
-  keyOf: (digits: Uint8Array) => string | undefined,
+  keyOf: (digits: Buffer) => unknown,
 ): Generator<CopyProgress, Omit<RepairReport, "saltRecovered" | "missingBytes">> {
   const search = new Search(from, keyOf);
   for (let slab = FIRST_DATA_SLAB; slab < from.capacity; ) {
@@ -177,9 +169,9 @@ class Search {
   leaves = 0;
   unsoundSlabs = 0;
   private readonly region: Region;
-  private readonly keyOf: (digits: Uint8Array) => string | undefined;
+  private readonly keyOf: (digits: Buffer) => unknown;
 
-  constructor(region: Region, keyOf: (digits: Uint8Array) => string | undefined) {
+  constructor(region: Region, keyOf: (digits: Buffer) => unknown) {
     this.region = region;
     this.keyOf = keyOf;
   }
@@ -201,7 +193,8 @@ class Search {
     if (isSound && sizeClass < CLASSES && CLASS_CELLS[sizeClass] !== 0) {
       if (sizeClass < FIRST_LEAF_CLASS) return slab + 1;
       const bytes = CLASS_BYTES[sizeClass]!;
-      for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++) this.cell((base + i * (bytes >>> 3)) | 0, bytes, true);
+      for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++)
+        this.cell((base + i * (bytes >>> 3)) | 0, bytes, true);
       return slab + 1;
     }
     const before = this.leaves;
@@ -235,7 +228,7 @@ class Search {
   private lose(cell: number, tag: number, room: number): void {
     if (this.lostCount++ >= MOST_LOST) return;
     const digits = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
-    let key: string | undefined;
+    let key: unknown;
     if (digits > 0 && LEAF_KEY + digits <= Math.min(room, LARGEST_CELL)) {
       readToScratch(this.region.h, cell, LEAF_KEY, SCRATCH_KEY, digits);
       key = this.keyOf(this.region.scratch.subarray(SCRATCH_KEY, SCRATCH_KEY + digits));

@@ -180,7 +180,8 @@ export async function backupTo(
   }
 }
 
-function checkIsNew(path: string): void {
+/** Throws INVALID_OPERATION if there is a file at `path`. */
+export function checkIsNew(path: string): void {
   let fd: number;
   try {
     fd = openFile(path, {});
