@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 4
+#define ABI_VERSION 5
 
 #if defined(__x86_64__)
 #define X86 1
@@ -1121,14 +1121,14 @@ typedef struct {
   i32 pid, pad1; /* pid must be 0 for these locks */
 } file_lock;
 
-static i64 lock_call(i32 fd, i32 command, f64 byte, i32 type, file_lock *lock) {
+static i64 lock_call(i32 fd, i32 command, f64 byte, f64 length, i32 type, file_lock *lock) {
   i64 r;
   do {
     lock->type = (u16)type;
     lock->whence = 0;
     lock->pad0 = 0;
     lock->start = to_i64(byte);
-    lock->len = 1;
+    lock->len = to_i64(length);
     lock->pid = 0;
     lock->pad1 = 0;
     r = call(SYS_fcntl, fd, command, pointer(lock), 0, 0, 0);
@@ -1139,20 +1139,40 @@ static i64 lock_call(i32 fd, i32 command, f64 byte, i32 type, file_lock *lock) {
 /* 1 locked, 0 another description holds it, below 0 an error. `write` chooses the kind. */
 i32 bancos_lock(i32 fd, f64 byte, i32 write, i32 wait) {
   file_lock lock;
-  i64 r = lock_call(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, byte, write ? F_WRLCK : F_RDLCK, &lock);
+  i64 r = lock_call(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, byte, 1, write ? F_WRLCK : F_RDLCK, &lock);
   return r == -EAGAIN || r == -EACCES ? 0 : r < 0 ? (i32)r : 1;
 }
 
 i32 bancos_unlock(i32 fd, f64 byte) {
   file_lock lock;
-  return (i32)lock_call(fd, F_OFD_SETLK, byte, F_UNLCK, &lock);
+  return (i32)lock_call(fd, F_OFD_SETLK, byte, 1, F_UNLCK, &lock);
 }
 
 /* A read lock is asked about, since only a write lock stands in its way. */
 i32 bancos_lockHeld(i32 fd, f64 byte) {
   file_lock lock;
-  i64 r = lock_call(fd, F_OFD_GETLK, byte, F_RDLCK, &lock);
+  i64 r = lock_call(fd, F_OFD_GETLK, byte, 1, F_RDLCK, &lock);
   return r < 0 ? (i32)r : lock.type != F_UNLCK;
+}
+
+/* Write-locks `length` bytes, which say who did. 1 locked, 0 another has some of them, below 0 an error. */
+i32 bancos_lockRange(i32 fd, f64 byte, f64 length) {
+  file_lock lock;
+  i64 r = lock_call(fd, F_OFD_SETLK, byte, length, F_WRLCK, &lock);
+  return r == -EAGAIN || r == -EACCES ? 0 : r < 0 ? (i32)r : 1;
+}
+
+i32 bancos_unlockRange(i32 fd, f64 byte, f64 length) {
+  file_lock lock;
+  return (i32)lock_call(fd, F_OFD_SETLK, byte, length, F_UNLCK, &lock);
+}
+
+/* The length of another description's write lock that holds the byte; 0 if there is none, below 0 an error.
+ */
+f64 bancos_rangeHeld(i32 fd, f64 byte) {
+  file_lock lock;
+  i64 r = lock_call(fd, F_OFD_GETLK, byte, 1, F_RDLCK, &lock);
+  return r < 0 ? (f64)r : lock.type == F_UNLCK ? 0 : (f64)lock.len;
 }
 
 /* ---- Handles: claim, map, limit, unmap ---- */

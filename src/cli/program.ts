@@ -1,7 +1,9 @@
 /** The program: its commands in the order in which help shows them. */
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
+import { addBackup } from "./backup.ts";
 import type { Run } from "./command.ts";
+import { addCompact } from "./compact.ts";
 import { addCompletion } from "./completion.ts";
 import { addDelete } from "./delete.ts";
 import { EXIT_CODES_HELP } from "./exit.ts";
@@ -12,6 +14,7 @@ import { addInfo } from "./info.ts";
 import { addInspect } from "./inspect.ts";
 import { addList } from "./list.ts";
 import { err, out } from "./output.ts";
+import { addRepair } from "./repair.ts";
 import { addRun } from "./run.ts";
 import { addSet } from "./set.ts";
 import { addVerify } from "./verify.ts";
@@ -64,6 +67,9 @@ export function makeProgram(run: Run): Command {
     addInfo,
     addInspect,
     addVerify,
+    addRepair,
+    addCompact,
+    addBackup,
     addCompletion,
   ]) {
     add(program, run);

@@ -11,14 +11,12 @@ import { corrupt } from "../errors.ts";
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, LARGEST_CELL, leafClass } from "./classes.ts";
 import {
   COUNTS,
-  ENTRY_RUN,
   ENTRY_WORD,
   entryCell,
   FREE,
   SB,
   SB_FREE_CELLS,
   SLAB_BYTES,
-  SLAB_RUN,
   SLAB_SHIFT,
   SLAB_UNITS,
   TAG,
@@ -28,8 +26,8 @@ import type { Region } from "./region.ts";
 import {
   abandonSlab,
   adoptSlab,
+  cellBytes,
   entryClass,
-  entryKind,
   entryOwner,
   freeCell,
   readoptSlab,
@@ -172,10 +170,7 @@ export class Heap {
 
   /** Bytes that a leaf's cell, or its run of slabs, takes in the file. */
   bytesOf(leaf: number): number {
-    const entry = entryCell(leaf >>> SLAB_SHIFT);
-    const word = load32(this.h, entry, ENTRY_WORD);
-    if (entryKind(word) === SLAB_RUN) return load32(this.h, entry, ENTRY_RUN) * SLAB_BYTES;
-    return CLASS_BYTES[entryClass(word)] ?? 0;
+    return cellBytes(this.region, leaf);
   }
 
   /** The class for which this participant owns `slab`; 0 if it does not. */

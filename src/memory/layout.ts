@@ -324,7 +324,7 @@ export const CHUNK_BYTES = CHUNK_ENTRIES + CHUNK_LENGTH * CHUNK_ENTRY_BYTES;
 const LOCK_BASE = 2 ** 40;
 /** Held by a participant for as long as it lives. */
 export const lifeByte = (slot: number): number => LOCK_BASE + slot;
-/** Held while a store is created, opened for the first time or closed for the last time. */
+/** From here on: held while a store is created, opened or closed (reclaim/openlock.ts). */
 export const OPEN_BYTE = LOCK_BASE + 4096;
 
 // ---- the sizes above, asserted -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { BancosError } from "../errors.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -113,6 +113,9 @@ export const DECLARATIONS = {
   bancos_setLimit: f(["i32", "f64"], "i32"),
   bancos_unmap: f(["i32"], "i32"),
   bancos_closeHandle: f(["i32"], "i32"),
+  bancos_lockRange: f(["i32", "f64", "f64"], "i32"),
+  bancos_unlockRange: f(["i32", "f64", "f64"], "i32"),
+  bancos_rangeHeld: f(["i32", "f64"], "f64"),
   bancos_takeHandle: f(["i32", "i32"], "i32"),
   bancos_handleInfo: f(["i32", "i32"], "f64"),
   bancos_syncRange: f(["i32", "f64", "f64"], "i32"),

@@ -151,6 +151,24 @@ export function lockHeld(fd: number, byte: number): boolean {
   return check("fcntl", symbols.bancos_lockHeld(fd, byte)) === 1;
 }
 
+/**
+ * Write-locks `length` bytes from `byte`; how many tells others who has them.
+ * @returns false if another description has some of them
+ */
+export function lockRange(fd: number, byte: number, length: number): boolean {
+  return check("fcntl", symbols.bancos_lockRange(fd, byte, length)) === 1;
+}
+
+/** Gives up this descriptor's locks within `length` bytes from `byte`; no harm if there are none. */
+export function unlockRange(fd: number, byte: number, length: number): void {
+  check("fcntl", symbols.bancos_unlockRange(fd, byte, length));
+}
+
+/** The length of another description's write lock that holds `byte`; 0 if nobody does. */
+export function rangeHeld(fd: number, byte: number): number {
+  return check("fcntl", symbols.bancos_rangeHeld(fd, byte));
+}
+
 // ---- Mappings ----
 
 /**

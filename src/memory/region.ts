@@ -39,6 +39,11 @@ export class Region {
   /** Slabs of address space. */
   reserved = 0;
   salt = 0;
+  /**
+   * Is the file persistent memory, so that a change is to be durable when it returns? Then each step of a change that a
+   * rebuild relies on is written back from the processor's caches (`persist`) before the step that depends on it.
+   */
+  persists: boolean;
   private open = true;
 
   /**
@@ -49,6 +54,7 @@ export class Region {
     this.path = path;
     this.fd = fd;
     this.mode = mode;
+    this.persists = mode === "sync";
     this.h = h;
     this.scratch = Buffer.from(new ArrayBuffer(SCRATCH_BYTES));
     this.remap(capacity, reserved);

@@ -39,6 +39,7 @@ import {
   SB_FREE_CELLS,
   SB_FREE_SLABS,
   SB_FRONTIER,
+  SLAB_BYTES,
   SLAB_CELLS,
   SLAB_CLAIMED,
   SLAB_FREE,
@@ -58,6 +59,7 @@ import {
   findEntry,
   findWord,
   load32,
+  persist,
   store32,
 } from "./primitives.ts";
 import type { Region } from "./region.ts";
@@ -112,6 +114,14 @@ function frontierOf(h: number): number {
   if (frontier <= FIRST_DATA_SLAB || frontier > MAX_SLABS)
     throw corrupt("the frontier lies outside any file", SB + SB_FRONTIER / 8);
   return frontier;
+}
+
+/** Bytes of a cell, or of the run of slabs that a large leaf takes. */
+export function cellBytes(region: Region, cell: number): number {
+  const entry = entryCell(cell >>> SLAB_SHIFT);
+  const word = load32(region.h, entry, ENTRY_WORD);
+  if (entryKind(word) === SLAB_RUN) return load32(region.h, entry, ENTRY_RUN) * SLAB_BYTES;
+  return CLASS_BYTES[entryClass(word)] ?? 0;
 }
 
 /** Moves the frontier past `slab`; the first to reach a new region reserves its table. */
@@ -188,7 +198,17 @@ export function takeSlab(region: Region, sizeClass: number, owner: number): numb
   const slab = claimSlab(region, owner);
   prepareCells(region, slab, sizeClass);
   store32(region.h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_CELLS, sizeClass, owner));
+  if (region.persists) persistSlab(region, slab);
   return slab;
+}
+
+/**
+ * In persistent memory a leaf counts only if a rebuild finds its slab: the entry, and a capacity that covers it. Whoever
+ * takes cells from a slab sees to that, since who set it up may have died before.
+ */
+function persistSlab(region: Region, slab: number): void {
+  persist(region.h, entryCell(slab), 0, ENTRY_BYTES);
+  persist(region.h, SB, SB_CAPACITY, 4);
 }
 
 function prepareCells(region: Region, slab: number, sizeClass: number): void {
@@ -248,6 +268,7 @@ export function takeRun(region: Region, count: number, owner: number): number {
     store32(h, entryCell(start), ENTRY_FREED, 0);
     describe(region, start, SLAB_RUN, 0, count);
     store32(h, entryCell(start), ENTRY_WORD, entryWord(SLAB_RUN, 0, owner));
+    if (region.persists) persistSlab(region, start);
     return start;
   }
 }
@@ -395,6 +416,7 @@ export function adoptSlab(
       if (cas32(h, entryCell(slab), ENTRY_WORD, abandoned, entryWord(SLAB_CELLS, sizeClass, owner)) === 1) {
         const freed = exchange32(h, entryCell(slab), ENTRY_FREED, 0);
         fetchAdd32(h, SB, SB_FREE_CELLS + sizeClass * 4, -freed);
+        if (region.persists) persistSlab(region, slab);
         return slab;
       }
       slab++;

@@ -4,7 +4,7 @@
  */
 import { corrupt } from "../errors.ts";
 import { REGION_SLABS, SLAB_BYTES, SLAB_UNITS, UNIT } from "../memory/layout.ts";
-import { copyIn, copyInFrom, copyOut, copyOutTo, hash } from "../memory/primitives.ts";
+import { copyIn, copyInFrom, copyOut, copyOutTo, hash, persist } from "../memory/primitives.ts";
 
 const REGION_BYTES = REGION_SLABS * SLAB_BYTES;
 
@@ -33,6 +33,17 @@ export function hashBytes(h: number, leaf: number, off: number, length: number, 
     if (left === 0) return result;
     cell = nextPiece(cell, at);
     at = 0;
+  }
+}
+
+/** Writes the first `length` bytes of a leaf back to persistent memory. */
+export function persistBytes(h: number, leaf: number, length: number): void {
+  let cell = leaf;
+  for (let left = length; left > 0; ) {
+    const piece = Math.min(left, pieceLength(cell, 0));
+    persist(h, cell, 0, piece);
+    left -= piece;
+    cell = nextPiece(cell, 0);
   }
 }
 

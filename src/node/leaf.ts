@@ -22,7 +22,15 @@ import {
   TYPE_SHIFT,
 } from "../memory/layout.ts";
 import { mix32 } from "../memory/mix.ts";
-import { compareBytes, leafIsSound, load32, load64, storePair, storeWords } from "../memory/primitives.ts";
+import {
+  compareBytes,
+  leafIsSound,
+  load32,
+  load64,
+  persist,
+  storePair,
+  storeWords,
+} from "../memory/primitives.ts";
 import { SCRATCH_KEY, SCRATCH_RECORD } from "../memory/scratch.ts";
 import { hashBytes } from "./bytes.ts";
 
@@ -179,6 +187,11 @@ export function setMark(h: number, leaf: number, kind: number, m: number): void 
   const kept = load32(h, leaf, LEAF_MARK_HIGH) & ~MASKED_HIGH;
   const high = (kind | ((m / 2 ** 32) & MARK_M_HIGH_MASK)) ^ maskHigh(checksum);
   storePair(h, leaf, LEAF_MARK, (m | 0) ^ maskLow(checksum), kept | high);
+}
+
+/** Writes a leaf's mark back to persistent memory. */
+export function persistMark(h: number, leaf: number): void {
+  persist(h, leaf, LEAF_MARK, 8);
 }
 
 /**

@@ -5,7 +5,6 @@ import { createHash } from "node:crypto";
 import { BancosError } from "../errors.ts";
 import {
   lifeByte,
-  OPEN_BYTE,
   SB,
   SB_ADOPT,
   SB_BIRTH,
@@ -27,17 +26,10 @@ import {
   slotCell,
 } from "../memory/layout.ts";
 import { mix32 } from "../memory/mix.ts";
-import {
-  bootId,
-  fileIdentity,
-  lockByte,
-  lockHeld,
-  sleepMs,
-  syncRange,
-  unlockByte,
-} from "../memory/platform.ts";
+import { bootId, fileIdentity, lockHeld, sleepMs, syncRange } from "../memory/platform.ts";
 import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
+import { openUnlock, tryOpenLock } from "../reclaim/openlock.ts";
 import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import {
   adoptRecoveriesOf,
@@ -160,30 +152,16 @@ export function look(region: Region): RecoveryReport["found"] {
 
 // ---- coming ----------------------------------------------------------------------------------------------------------
 
-/** Rounds of about a millisecond after which to wait for the open lock is given up: ten minutes. */
-const MOST_OPEN_ROUNDS = 600_000;
-
-/**
- * Takes the open lock; whoever holds it creates, checks, recovers. It is a lock of a byte, since the file may be no
- * store yet, so that a Worker that was terminated while it held it keeps it until its process closes what it left
- * (`closeHandlesOfTheDead`: at the next open or recovery there, or by the pool) or ends. Throws IO_ERROR in the end.
- */
+/** Takes the open lock; whoever has it creates, checks, recovers. Waits for it while its holder lives. */
 export function lockOpen(fd: number): void {
-  for (let round = 0; !lockByte(fd, OPEN_BYTE, "write", false); round++) {
+  for (let round = 0; !tryOpenLock(fd); round++) {
     if (round % 64 === 63) closeHandlesOfTheDead();
-    if (round > MOST_OPEN_ROUNDS) {
-      throw new BancosError(
-        "IO_ERROR",
-        "the file has been held by another process that opens or closes it for ten minutes; " +
-          "a Worker that was terminated there keeps it until its process ends or opens a store",
-      );
-    }
     sleepMs(round < 20 ? 0.1 : 1);
   }
 }
 
 export function unlockOpen(fd: number): void {
-  unlockByte(fd, OPEN_BYTE);
+  openUnlock(fd);
 }
 
 /** Is any participant but slot `except` alive, of role `role` (0: any)? */

@@ -39,7 +39,6 @@ import {
   MARK_SUPERSEDED,
   MARK_VOID,
   NODE256,
-  OPEN_BYTE,
   PRIVATE,
   RETIRED,
   SB,
@@ -92,10 +91,12 @@ import {
   storePair,
 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { beginsCell, freeCell, releaseSlabsOf } from "../memory/slabs.ts";
-import { markKind, markRemoved, markReplaced } from "../node/leaf.ts";
+import { beginsCell, cellBytes, freeCell, releaseSlabsOf } from "../memory/slabs.ts";
+import { persistBytes } from "../node/bytes.ts";
+import { markKind, markRemoved, markReplaced, persistMark } from "../node/leaf.ts";
 import { countsOf, recount, usedOf } from "../node/node.ts";
 import { appendAgain, hasLimbo, Limbo, repairLimbo } from "../reclaim/limbo.ts";
+import { openLockHeld } from "../reclaim/openlock.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { reclaimFrom } from "../reclaim/reclaim.ts";
 import { isDead, slotBy, slotIncarnation, slotState, slotsUsed, slotWord } from "../reclaim/registry.ts";
@@ -144,9 +145,13 @@ function redo(region: Region, slot: number, state: number): void {
   if (state === INTENT_CHECKED) {
     // Only here: at state 3 what was new may have been retired by another since.
     makeLive(h, slot, load32(h, me, INTENT_NEW1));
-    makeLive(h, slot, load32(h, me, INTENT_NEW0));
+    const newLeaf = load32(h, me, INTENT_NEW0);
+    if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
+    makeLive(h, slot, newLeaf);
+    if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
     if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
       markRemoved(h, oldLeaf, MARK_DELETED);
+    if (region.persists && oldLeaf !== 0) persistMark(h, oldLeaf);
     const field = load32(h, me, INTENT_FIELD);
     const value = load32(h, me, INTENT_VALUE);
     if ((field & FIELD_BYTE) !== 0) store8(h, parent, field & ~FIELD_BYTE, value);
@@ -155,6 +160,7 @@ function redo(region: Region, slot: number, state: number): void {
   }
   if (mark === INTENT_MARK_REPLACED && markKind(h, oldLeaf) === MARK_NONE)
     markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+  if (region.persists && oldLeaf !== 0) persistMark(h, oldLeaf);
   store64(h, me, SLOT_KEY_COUNT, load64(h, me, INTENT_KEY_COUNT));
   if (isHeld(h, slot, parent)) {
     const kind = load32(h, parent, TAG) & KIND_MASK;
@@ -223,7 +229,7 @@ export function recoverSlot(region: Region, slot: number, me: number): boolean {
 
 /** Dead, or recovered already. An opener is gone when nobody holds the open lock. */
 function isGone(region: Region, slot: number): boolean {
-  if (slot === OPENER) return !lockHeld(region.fd, OPEN_BYTE);
+  if (slot === OPENER) return !openLockHeld(region.fd);
   const state = slotState(load32(region.h, slotCell(slot), SLOT_WORD));
   return state !== SLOT_ALIVE || isDead(region, slot);
 }

@@ -7,8 +7,8 @@
  *    what passes is a leaf that once was here. Reuse of a slab clears the tags in it, so that it is no old one either.
  * 2. A salt that is not to be believed is computed back from the slab table: each sound entry's checksum gives it.
  * 3. Per key the rule of the rebuild decides: of the leaves that are not VOID, the one with the highest sequence number.
- *    DELETED: the key is absent. SUPERSEDED: what came after it is lost or was deleted; a rebuild tells by W which of
- *    the two, and so do we where W can be right.
+ *    DELETED: the key is absent. SUPERSEDED: what came after it was deleted or is damaged, and the key is absent; unless
+ *    power was lost and m > W, so that it may never have been on the disk.
  */
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS, LARGEST_CELL } from "../memory/classes.ts";
 import {
@@ -37,11 +37,15 @@ import {
   SLAB_CELLS,
   SLAB_RUN,
   SLAB_UNITS,
+  SLOT_BYTES,
+  SLOT_KEY_COUNT,
+  SLOTS,
   STATE_MASK,
+  slotCell,
   TAG,
 } from "../memory/layout.ts";
 import { unmix32 } from "../memory/mix.ts";
-import { load32, load64 } from "../memory/primitives.ts";
+import { load32, load64, sum64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { entryClass, entryIsSound, entryKind } from "../memory/slabs.ts";
@@ -70,6 +74,8 @@ export interface RepairReport {
   readonly lostCount: number;
   /** Keys of which only values were found that had been replaced: they are not in the new file. */
   readonly outdated: number;
+  /** How many keys the file says it had; undefined if that makes no sense. */
+  readonly expectedKeys: number | undefined;
   /** Slabs with an unsound entry in the slab table, in which leaves were found. */
   readonly unsoundSlabs: number;
   /** Was the salt of the checksums computed back, since the superblock is damaged? */
@@ -106,12 +112,14 @@ export function saltOfTable(region: Region): number | undefined {
 
 /**
  * Saves what is valid in `from` into `to`, an empty store that nobody else has open. `from.salt` is to be believed.
- * `keyOf` decodes digits for the report. Yields now and then.
+ * `keyOf` decodes digits for the report. `areMarksComplete`: no loss of power took a newer leaf and left the mark of the
+ * older. Yields now and then.
  */
 export function* salvage(
   from: Region,
   to: Region,
   keyOf: (digits: Buffer) => unknown,
+  areMarksComplete: boolean,
 ): Generator<CopyProgress, Omit<RepairReport, "saltRecovered" | "missingBytes">> {
   const search = new Search(from, keyOf);
   for (let slab = FIRST_DATA_SLAB; slab < from.capacity; ) {
@@ -124,7 +132,7 @@ export function* salvage(
     if (work++ % 16 === 0) yield { share: SEARCHED_SHARE + (SORTED_SHARE - SEARCHED_SHARE) * done, keys: 0 };
   }
   const copy = new Copy(from, to);
-  const onDisk = plausibleW(from.h);
+  const onDisk = areMarksComplete ? Number.POSITIVE_INFINITY : plausibleW(from.h);
   let outdated = 0;
   for (let i = 0; i < cells.length; ) {
     let best = cells[i]!;
@@ -152,8 +160,14 @@ export function* salvage(
     lost: search.lost,
     lostCount: search.lostCount,
     outdated,
+    expectedKeys: countedKeys(from.h),
     unsoundSlabs: search.unsoundSlabs,
   };
+}
+
+function countedKeys(h: number): number | undefined {
+  const keys = sum64(h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, SLOTS);
+  return keys >= 0 && keys < 2 ** 32 ? keys : undefined;
 }
 
 /** W, where the superblock can be right about it; otherwise what has been superseded counts as deleted. */

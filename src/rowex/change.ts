@@ -56,6 +56,7 @@ import {
   fetchAdd64,
   load32,
   load64,
+  persist,
   store8,
   store32,
   store64,
@@ -64,7 +65,17 @@ import {
 } from "../memory/primitives.ts";
 import { SCRATCH_RECORD } from "../memory/scratch.ts";
 import { publishRun } from "../memory/slabs.ts";
-import { finishLeaf, hasOld, markRemoved, markReplaced, sequenceOf } from "../node/leaf.ts";
+import { persistBytes } from "../node/bytes.ts";
+import {
+  finishLeaf,
+  hasOld,
+  markRemoved,
+  markReplaced,
+  persistMark,
+  sequenceOf,
+  TYPE_FLOAT64,
+  typeOf,
+} from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { lock } from "./lock.ts";
 
@@ -94,6 +105,9 @@ export function newLeafCell(p: Participant, bytes: number, identity: number): nu
   // Named in the slot before the tag says PRIVATE, so that a recoverer finds it without a search.
   store32(p.h, p.me, SLOT_PRIVATE0, cell);
   store32(p.h, cell, TAG, LEAF | PRIVATE | (p.slot << SLOT_SHIFT) | identity);
+  // The processor writes cache lines back as it likes. Of a float64 leaf the checksum does not cover the value: with
+  // the tag of the cell's earlier life, a new header would be believed beside an old value in another line.
+  if (p.region.persists && typeOf(identity) === TYPE_FLOAT64) persist(p.h, cell, TAG, 4);
   p.newLeaf = cell;
   p.newLeafTag = LEAF | LIVE | identity;
   p.newLeafHasRun = bytes > LARGEST_CELL;
@@ -246,10 +260,19 @@ export function commit(p: Participant): void {
 
   // 9. What is new is LIVE before anybody can reach it.
   if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
-  if (newLeaf !== 0) store32(h, newLeaf, TAG, p.newLeafTag);
+  if (newLeaf !== 0) {
+    const persists = p.region.persists;
+    // A value outside of the checksum has to be there before the tag makes it count (see `newLeafCell`).
+    if (persists && typeOf(p.newLeafTag) === TYPE_FLOAT64) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
+    store32(h, newLeaf, TAG, p.newLeafTag);
+    if (persists) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
+  }
   // 10. A leaf that goes is marked before it goes: a rebuild must not find it unmarked and unreplaced.
   let isVoid = false;
-  if (p.oldLeafMark === INTENT_MARK_REMOVED) isVoid = markRemoved(h, oldLeaf, MARK_DELETED);
+  if (p.oldLeafMark === INTENT_MARK_REMOVED) {
+    isVoid = markRemoved(h, oldLeaf, MARK_DELETED);
+    if (p.region.persists) persistMark(h, oldLeaf);
+  }
   // 11. The committing store.
   const field = p.commitField;
   if ((field & FIELD_BYTE) !== 0) store8(h, parent, field & ~FIELD_BYTE, p.commitValue);
@@ -264,7 +287,11 @@ export function commit(p: Participant): void {
     // 13. The epoch, after the old cells became unreachable from the tree.
     const epoch = load32(h, SB, SB_EPOCH);
     // 14. A leaf that was replaced is marked after its successor is in the tree.
-    if (p.oldLeafMark === INTENT_MARK_REPLACED) isVoid = markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+    if (p.oldLeafMark === INTENT_MARK_REPLACED) {
+      isVoid = markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+      // Before the unlock: the next change may void the new leaf, and the old one would be back.
+      if (p.region.persists) persistMark(h, oldLeaf);
+    }
     // 15. Retired: for a node, obsolete and unlocked by one store.
     // 16. Into limbo, at the positions that the intent names.
     p.retired++;

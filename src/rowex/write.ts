@@ -16,7 +16,7 @@ import {
   SB_NO_IN_PLACE,
   TYPE_SHIFT,
 } from "../memory/layout.ts";
-import { load32, loadF64, store32, storeF64 } from "../memory/primitives.ts";
+import { load32, loadF64, persist, store32, storeF64 } from "../memory/primitives.ts";
 import { SCRATCH_KEY, SCRATCH_VALUE } from "../memory/scratch.ts";
 import { writeBytes, writeFromScratch } from "../node/bytes.ts";
 import {
@@ -221,6 +221,7 @@ export function changeNumber(
   // One NaN only: numbers are compared by their bits.
   const next = Number.isNaN(sum) ? Number.NaN : sum;
   storeF64(p.h, leaf, at, next);
+  if (p.region.persists) persist(p.h, leaf, at, 8);
   p.number = next;
   unlockParent(p);
   clearIntent(p);

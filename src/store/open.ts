@@ -10,6 +10,7 @@ import {
   closeFile,
   closeHandle,
   fileSize,
+  map,
   newHandle,
   openFile,
   PlatformError,
@@ -181,10 +182,11 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
     path,
     fd,
     h,
-    "shared",
+    isPersistentMemory(fd) ? "sync" : "shared",
     superblock.capacity,
     Math.max(superblock.maxSlabs, options.maxSlabs, fileSize(fd) / SLAB_BYTES),
   );
+  if (options.forcePersistentMemory) region.persists = true;
   const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
   const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild, alone);
   const participant = new Participant(
@@ -200,6 +202,19 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
   );
   if (role === ROLE_WRITER) reserveForDeletes(participant);
   return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report, registered: true };
+}
+
+/** Does the filesystem keep the file in persistent memory, mapped without a page cache? Then it accepts MAP_SYNC. */
+function isPersistentMemory(fd: number): boolean {
+  const h = newHandle(fd);
+  try {
+    map(h, SLAB_BYTES, "sync");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    unmapHandle(h);
+  }
 }
 
 /** The slot that somebody alone with a private mapping acts as: not the one that has the number of keys. */

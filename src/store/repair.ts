@@ -1,9 +1,18 @@
 /** Repair: what can be saved of a damaged file, in a new one. */
 import { codecFor, encodingOf, KEY_ENCODINGS, type KeyEncoding } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
-import { FIRST_DATA_SLAB, FORMAT_VERSION, INITIAL_SLABS, MAX_SLABS, SLAB_BYTES } from "../memory/layout.ts";
+import {
+  FIRST_DATA_SLAB,
+  FORMAT_VERSION,
+  INITIAL_SLABS,
+  MAX_SLABS,
+  SB,
+  SB_CLEAN,
+  SLAB_BYTES,
+} from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
 import { closeHandle, fileSize, newHandle, openFile, setLimit } from "../memory/platform.ts";
+import { load32 } from "../memory/primitives.ts";
 import { Region } from "../memory/region.ts";
 import { type Constants, readConstants } from "../memory/superblock.ts";
 import { look } from "../recovery/lifecycle.ts";
@@ -52,7 +61,8 @@ export async function repair(path: string, to: string, options: RepairOptions = 
     const region = new Region(path, fd, h, "sharedReadOnly", slabs, slabs);
     // What a shortened file has of its last slab is looked at too.
     setLimit(h, Math.min(size & ~7, slabs * SLAB_BYTES));
-    if (look(region) === "running") {
+    const found = look(region);
+    if (found === "running") {
       throw new BancosError(
         "INVALID_OPERATION",
         `${path} is open elsewhere: close the other stores first, or use backup() if it can still be read`,
@@ -60,7 +70,8 @@ export async function repair(path: string, to: string, options: RepairOptions = 
     }
     const saltRecovered = findSalt(region, constants);
     const encoding = options.keyEncoding ?? encodingOf(constants.keyEncoding) ?? KEY_ENCODINGS[0]!;
-    return await salvageTo(region, constants, encoding, to, saltRecovered, options);
+    const areMarksComplete = found === "unclean" || load32(h, SB, SB_CLEAN) === 1;
+    return await salvageTo(region, constants, encoding, to, saltRecovered, areMarksComplete, options);
   } finally {
     closeHandle(h);
   }
@@ -88,6 +99,7 @@ async function salvageTo(
   encoding: KeyEncoding,
   to: string,
   saltRecovered: boolean,
+  areMarksComplete: boolean,
   options: RepairOptions,
 ): Promise<RepairReport> {
   const codec = codecFor(encoding);
@@ -107,7 +119,7 @@ async function salvageTo(
   );
   const file = new NewFile(to, codec.id, Math.min(most, MAX_SLABS));
   try {
-    const report = await drive(salvage(region, file.region, keyOf), options);
+    const report = await drive(salvage(region, file.region, keyOf, areMarksComplete), options);
     await file.complete(false);
     const isPlausible = capacity > FIRST_DATA_SLAB && capacity <= MAX_SLABS;
     const missingBytes = isPlausible ? Math.max(0, capacity * SLAB_BYTES - fileSize(region.fd)) : 0;

@@ -91,6 +91,8 @@ export interface Stats {
   /** Dead participants recovered since the file was made, by anybody. */
   readonly recoveries: number;
   readonly verifyReads: boolean;
+  /** Is the file in persistent memory (or was that forced), so that each change is durable when it returns? */
+  readonly persistentMemory: boolean;
 }
 
 class Counter {
@@ -184,5 +186,6 @@ export function statsOf(opened: Opened, keys: number, verifyReads: boolean): Sta
     recovery: opened.report,
     recoveries: load32(h, SB, SB_RECOVERIES),
     verifyReads,
+    persistentMemory: region.persists,
   };
 }

@@ -98,6 +98,21 @@ const MOST_TRIES = 10;
 const NO_BYTES = new Uint8Array(0);
 
 /**
+ * Stores that were forgotten without being closed (`bun --hot` does that at each reload) are closed when they are
+ * collected. Kept by the global object, which outlives a reload.
+ */
+const REGISTRY = Symbol.for("bancos.forgotten");
+const globals = globalThis as { [REGISTRY]?: FinalizationRegistry<Opened> };
+globals[REGISTRY] ??= new FinalizationRegistry<Opened>((opened) => {
+  try {
+    closeOpened(opened);
+  } catch {
+    // Nobody is there to be told; a failed sync is remembered in the file.
+  }
+});
+const forgotten = globals[REGISTRY];
+
+/**
  * An open store. Made by {@link open}; one per thread that wants it, as many as there are slots (512) for one file.
  * All methods are synchronous but {@link Store.flush} and {@link Store.backup}.
  */
@@ -140,6 +155,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.commit = checked.commit;
     this.flushEvery = checked.flushEvery;
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
+    forgotten.register(this, this.opened, this);
   }
 
   // ---- frame -------------------------------------------------------------------------------------------------------
@@ -727,6 +743,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       throw new BancosError("INVALID_OPERATION", "close() inside reader() or writer(): close after it");
     }
     if (this.timer !== null) clearTimeout(this.timer);
+    forgotten.unregister(this);
     try {
       p.region.checkLength();
     } catch (error) {

@@ -22,7 +22,16 @@ import {
   TAG,
   TYPE_SHIFT,
 } from "../../src/memory/layout.ts";
-import { closeHandle, handleInfo, takeHandle } from "../../src/memory/platform.ts";
+import {
+  closeFile,
+  closeHandle,
+  handleInfo,
+  lockRange,
+  openFile,
+  rangeHeld,
+  takeHandle,
+  unlockRange,
+} from "../../src/memory/platform.ts";
 import * as m from "../../src/memory/primitives.ts";
 import { changesInPlace, contentHash, finishChecksum, TYPE_FLOAT64 } from "../../src/node/leaf.ts";
 import { clearNode, countsOf, NODE_CAPACITY, place } from "../../src/node/node.ts";
@@ -217,4 +226,24 @@ test("closeHandle unmaps and closes at once", () => {
   expect(existsSync(`/proc/self/fd/${other.fd}`) && readlinkSync(`/proc/self/fd/${other.fd}`) === path).toBe(
     false,
   );
+});
+
+test("a range lock keeps others out and tells them its length, until its descriptor gives it up or closes", () => {
+  const one = mapNew(4096);
+  const path = `/proc/self/fd/${one.fd}`;
+  const other = openFile(path, { write: true });
+  const at = 2 ** 40 + 8192;
+  expect(rangeHeld(other, at)).toBe(0);
+  expect(lockRange(one.fd, at, 4_321_000_017)).toBe(true);
+  expect(rangeHeld(one.fd, at)).toBe(0);
+  expect(rangeHeld(other, at)).toBe(4_321_000_017);
+  expect(rangeHeld(other, at + 4_321_000_017)).toBe(0);
+  expect(lockRange(other, at, 5)).toBe(false);
+  expect(lockRange(other, at - 5, 5)).toBe(true);
+  unlockRange(one.fd, at, 2 ** 33);
+  expect(rangeHeld(other, at)).toBe(0);
+  expect(lockRange(other, at, 5)).toBe(true);
+  closeFile(other);
+  expect(rangeHeld(one.fd, at)).toBe(0);
+  one.close();
 });

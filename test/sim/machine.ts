@@ -72,6 +72,8 @@ export class Thread {
   /** Accesses made, and stores (read-modify-writes and system calls with an effect included). */
   accesses = 0;
   stores = 0;
+  /** Called before every store. */
+  onStore: (() => void) | null = null;
   /** It dies instead of making the store after this many. */
   dieAt: number = NEVER;
   manner: Manner = "killed";
@@ -90,6 +92,7 @@ export class Thread {
   rearm(): void {
     this.accesses = 0;
     this.stores = 0;
+    this.onStore = null;
     this.waits = 0;
     this.dieAt = NEVER;
     this.hookAt = NEVER;
@@ -142,6 +145,8 @@ class Machine {
   mappings: (Mapping | undefined)[] = [undefined];
   /** Locked byte of the file: the descriptor that holds it. */
   locks = new Map<number, number>();
+  /** How long a lock that is held is; those that are not in here, one byte. */
+  readonly lockLengths = new Map<number, number>();
   /** What the watchers saw that must never be. */
   violations: string[] = [];
   /**
@@ -249,6 +254,7 @@ class Machine {
       this.kill(thread, thread.manner);
       throw new Death();
     }
+    thread.onStore?.();
     thread.stores++;
     this.clock++;
   }
@@ -500,7 +506,8 @@ class Machine {
           (from === PRIVATE && (to === LIVE || to === FREE)) ||
           (from === LIVE && to === RETIRED) ||
           (from === RETIRED && to === FREE) ||
-          (from === LIVE && to === FREE && kind === LIMBO);
+          // A chunk of limbo is given back, or used again at the other end.
+          (from === LIVE && to <= PRIVATE && kind === LIMBO);
     const change = `${STATES[from >>> 3]} ${oldSlot} to ${STATES[to >>> 3]} ${slot} at ${cell}`;
     if (!legal) {
       this.violate(`a cell goes from ${change}`);

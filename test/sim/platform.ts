@@ -116,6 +116,24 @@ export function lockHeld(fd: number, byte: number): boolean {
   return holder !== undefined && holder !== fd;
 }
 
+/** A lock of a range is kept as one of its first byte; its length beside it. */
+export function lockRange(fd: number, byte: number, length: number): boolean {
+  if (!lockByte(fd, byte, "write", false)) return false;
+  machine.lockLengths.set(byte, length);
+  return true;
+}
+
+export function unlockRange(fd: number, byte: number, length: number): void {
+  step(true, lockOf(byte));
+  for (const [held, holder] of machine.locks) {
+    if (holder === fd && held >= byte && held < byte + length) machine.locks.delete(held);
+  }
+}
+
+export function rangeHeld(fd: number, byte: number): number {
+  return lockHeld(fd, byte) ? (machine.lockLengths.get(byte) ?? 1) : 0;
+}
+
 // ---- mappings ----------------------------------------------------------------------------------------------------------
 
 export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
@@ -136,8 +154,9 @@ export function newHandle(fd: number): number {
   return h;
 }
 
-export function map(h: number, reservedBytes: number, _mode: MapMode): void {
+export function map(h: number, reservedBytes: number, mode: MapMode): void {
   step(false, TABLE);
+  if (mode === "sync") throw new PlatformError("mmap", 95, "EOPNOTSUPP");
   const mapping = mappingOf(h);
   if (mapping !== undefined) mapping.reserved = reservedBytes;
 }

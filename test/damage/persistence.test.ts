@@ -1,0 +1,25 @@
+/** In persistent memory each change is durable when it returns, with no flush. */
+import { expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { open } from "../../src/index.ts";
+import { finish, freshPath, quickPath, seconds, seed } from "../store/support.ts";
+
+test("whatever cache lines were written back, each change that returned is there, and no other", () => {
+  const child = spawnSync(
+    process.execPath,
+    [join(import.meta.dir, "persistence.ts"), quickPath(), `${seed}`, `${seconds * 2}`],
+    { encoding: "utf8" },
+  );
+  console.log(child.stdout.trim());
+  expect(child.stderr).toBe("");
+  expect(child.stdout).toContain(": good");
+});
+
+test("a store says whether its file is in persistent memory", () => {
+  const path = freshPath();
+  const store = open(path, { force: ["persistent-memory"] });
+  expect(store.stats().persistentMemory).toBe(true);
+  store.set("a", 1);
+  finish(store);
+});
