@@ -56,7 +56,6 @@ import {
   fetchAdd64,
   load32,
   load64,
-  persist,
   store8,
   store32,
   store64,
@@ -105,9 +104,6 @@ export function newLeafCell(p: Participant, bytes: number, identity: number): nu
   // Named in the slot before the tag says PRIVATE, so that a recoverer finds it without a search.
   store32(p.h, p.me, SLOT_PRIVATE0, cell);
   store32(p.h, cell, TAG, LEAF | PRIVATE | (p.slot << SLOT_SHIFT) | identity);
-  // The processor writes cache lines back as it likes. Of a float64 leaf the checksum does not cover the value: with
-  // the tag of the cell's earlier life, a new header would be believed beside an old value in another line.
-  if (p.region.persists && typeOf(identity) === TYPE_FLOAT64) persist(p.h, cell, TAG, 4);
   p.newLeaf = cell;
   p.newLeafTag = LEAF | LIVE | identity;
   p.newLeafHasRun = bytes > LARGEST_CELL;
@@ -262,7 +258,8 @@ export function commit(p: Participant): void {
   if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
   if (newLeaf !== 0) {
     const persists = p.region.persists;
-    // A value outside of the checksum has to be there before the tag makes it count (see `newLeafCell`).
+    // A value outside of the checksum has to be there before the tag makes it count: the processor writes cache lines
+    // back as it likes. (Tag and checksum lie in one line: the tag of the cell's earlier life can't make it count.)
     if (persists && typeOf(p.newLeafTag) === TYPE_FLOAT64) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
     store32(h, newLeaf, TAG, p.newLeafTag);
     if (persists) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));

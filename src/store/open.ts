@@ -15,7 +15,6 @@ import {
   openFile,
   PlatformError,
   sleepMs,
-  unmapHandle,
 } from "../memory/platform.ts";
 import { load32 } from "../memory/primitives.ts";
 import { Region } from "../memory/region.ts";
@@ -204,16 +203,29 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
   return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report, registered: true };
 }
 
+/**
+ * Runs `use` with a descriptor of the file and a handle for it, both for this alone. Two handles must not share a
+ * descriptor: whoever closes what a terminated Worker left closes it with each of them.
+ */
+function withOwnHandle<T>(fd: number, write: boolean, use: (fd: number, h: number) => T): T {
+  const own = openFile(`/proc/self/fd/${fd}`, { write });
+  let h = 0;
+  try {
+    h = newHandle(own);
+    return use(own, h);
+  } finally {
+    if (h !== 0) closeHandle(h);
+    else closeFile(own);
+  }
+}
+
 /** Does the filesystem keep the file in persistent memory, mapped without a page cache? Then it accepts MAP_SYNC. */
 function isPersistentMemory(fd: number): boolean {
-  const h = newHandle(fd);
   try {
-    map(h, SLAB_BYTES, "sync");
+    withOwnHandle(fd, true, (_, h) => map(h, SLAB_BYTES, "sync"));
     return true;
   } catch {
     return false;
-  } finally {
-    unmapHandle(h);
   }
 }
 
@@ -228,13 +240,9 @@ function lookAtFile(fd: number, h: number, path: string, options: CheckedOptions
   const superblock = readSuperblock(fd, path, () => fileSize(fd));
   const keyEncoding = checkEncoding(superblock, path, options);
   const reserved = Math.max(superblock.maxSlabs, fileSize(fd) / SLAB_BYTES);
-  const forNow = newHandle(fd);
-  let found: RecoveryReport["found"];
-  try {
-    found = look(new Region(path, fd, forNow, "sharedReadOnly", superblock.capacity, reserved));
-  } finally {
-    unmapHandle(forNow);
-  }
+  const found = withOwnHandle(fd, false, (own, forNow) =>
+    look(new Region(path, own, forNow, "sharedReadOnly", superblock.capacity, reserved)),
+  );
   const mustRebuild = options.rebuild || found === "copied" || found === "rebooted";
   const mode = mustRebuild ? "private" : "sharedReadOnly";
   const region = new Region(path, fd, h, mode, superblock.capacity, reserved);

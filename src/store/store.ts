@@ -14,7 +14,7 @@ import {
   SLOT_KEY_COUNT,
   slotCell,
 } from "../memory/layout.ts";
-import { closeFile, openFile, sleepMs } from "../memory/platform.ts";
+import { closeFile, closeHandle, openFile, sleepMs } from "../memory/platform.ts";
 import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
@@ -98,18 +98,13 @@ const MOST_TRIES = 10;
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * Stores that were forgotten without being closed (`bun --hot` does that at each reload) are closed when they are
- * collected. Kept by the global object, which outlives a reload.
+ * Stores that were forgotten without being closed (`bun --hot` does that at each reload): when one is collected its file
+ * is let go, and the next to open it recovers the slot as that of the dead. Kept by the global object, which outlives a
+ * reload. It holds nothing but the number of the handle.
  */
 const REGISTRY = Symbol.for("bancos.forgotten");
-const globals = globalThis as { [REGISTRY]?: FinalizationRegistry<Opened> };
-globals[REGISTRY] ??= new FinalizationRegistry<Opened>((opened) => {
-  try {
-    closeOpened(opened);
-  } catch {
-    // Nobody is there to be told; a failed sync is remembered in the file.
-  }
-});
+const globals = globalThis as { [REGISTRY]?: FinalizationRegistry<number> };
+globals[REGISTRY] ??= new FinalizationRegistry<number>((h) => closeHandle(h));
 const forgotten = globals[REGISTRY];
 
 /**
@@ -155,7 +150,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.commit = checked.commit;
     this.flushEvery = checked.flushEvery;
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
-    forgotten.register(this, this.opened, this);
+    forgotten.register(this, this.opened.region.h, this);
   }
 
   // ---- frame -------------------------------------------------------------------------------------------------------

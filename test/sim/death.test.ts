@@ -4,16 +4,21 @@ import { CASES, close } from "./cases.ts";
 import { dieEverywhere, noDeaths, prepare, RESCUES } from "./death.ts";
 import { Failures } from "./report.ts";
 
+/** With `BANCOS_SIM_SECONDS` there is time. */
+const ALL = process.env.BANCOS_SIM_SECONDS !== undefined;
 const total = noDeaths();
 
 describe("after a death at any store, of whoever writes and of whoever recovers", () => {
-  for (const what of CASES) {
+  for (const [i, what] of CASES.entries()) {
     const name = `${what.scenario.name}${what.promised ? " (promised)" : ""}: ${what.victim.name}`;
     test(`${name} is whole or absent, the rest is there, and nothing leaks`, () => {
       const failures = new Failures();
       const ready = prepare(what);
       const rescues = what.victim === close ? RESCUES.filter((one) => one !== "same") : RESCUES;
-      dieEverywhere(ready, 2, rescues, total, failures);
+      dieEverywhere(ready, 1, rescues, total, failures);
+      // Recovery is the same whoever does it, or nearly: all three ways only where there is time.
+      const ways = ALL ? rescues : [rescues[i % rescues.length]!];
+      dieEverywhere(ready, 2, ways, total, failures);
       expect(failures.report()).toEqual([]);
     });
   }

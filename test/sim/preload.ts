@@ -41,5 +41,15 @@ function readSuperblock(): Superblock {
 }
 mock.module(join(SRC, "memory/superblock.ts"), () => ({ ...superblock, readSuperblock }));
 
+// What becomes of a store that is forgotten depends on the garbage collector: nothing for a simulation, in which
+// thousands of stores are dead and forgotten by design, and which never gives a callback its turn.
+globalThis.FinalizationRegistry = class {
+  readonly [Symbol.toStringTag] = "FinalizationRegistry";
+  register(): void {}
+  unregister(): boolean {
+    return false;
+  }
+};
+
 // The time of day is written into the file; states are compared by their bytes.
 setSystemTime(new Date("2026-01-01T00:00:00Z"));
