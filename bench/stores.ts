@@ -132,6 +132,7 @@ function sqlite(path: string): Contender {
   const db = new Database(path);
   db.run("PRAGMA journal_mode = WAL");
   db.run("PRAGMA synchronous = NORMAL");
+  db.run("PRAGMA busy_timeout = 10000");
   db.run("CREATE TABLE IF NOT EXISTS kv (k TEXT PRIMARY KEY, v INTEGER) WITHOUT ROWID");
   const put = db.prepare<unknown, [string, number]>("INSERT OR REPLACE INTO kv VALUES (?, ?)");
   const get = db.prepare<{ v: number }, [string]>("SELECT v FROM kv WHERE k = ?");
