@@ -15,10 +15,17 @@ COMPILER := $(if $(filter default undefined,$(origin CC)),,$(CC))
 SUITE ?=
 SECONDS ?= 60
 SEED ?=
+# make bench, make scale: see bench/README.md.
+DATA ?=
+ROUNDS ?=
+STORES ?=
+PROCESSES ?=
+SIZES ?=
+LARGE ?=
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all build deps test demo bench lint format types torture mutants dist clean help
+.PHONY: all build deps test demo bench scale parts rivals docs lint format types torture mutants dist clean help
 
 all: build ## dependencies and the native library (the default)
 
@@ -44,10 +51,26 @@ demo: build ## load the English words with two writers while two readers look th
 	@echo "demo: examples/demo.ts"
 	@$(BUN) examples/demo.ts
 
-bench: build ## compare with other stores (installs them under bench/)
-	@echo "bench: installs the rivals of bench/package.json, then runs bench/main.ts"
-	@if [ -f bench/package.json ]; then cd bench && ../$(BUN) install --frozen-lockfile; fi
-	@$(BUN) bench/main.ts
+bench: build rivals ## compare with other stores: DATA=words,hex ROUNDS=5 STORES=bancos,lmdb PROCESSES=0
+	@echo "bench: bench/main.ts; figures and charts go to docs/charts/"
+	@$(BUN) bench/main.ts --out docs/charts $(if $(DATA),--data $(DATA)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(STORES),--stores "$(STORES)") $(if $(PROCESSES),--processes $(PROCESSES))
+
+scale: build rivals ## cost by the number of keys and the size of the file: SIZES=1k,1m ROUNDS=3 LARGE=6
+	@echo "scale: bench/scale/main.ts; figures and charts go to docs/charts/"
+	@$(BUN) bench/scale/main.ts --out docs/charts $(if $(SIZES),--sizes $(SIZES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(STORES),--stores "$(STORES)") $(if $(LARGE),--large $(LARGE))
+
+parts: build ## the parts of an operation, one by one
+	@echo "parts: bench/parts/main.ts"
+	@$(BUN) bench/parts/main.ts
+
+rivals: deps
+	@cd bench && ../$(BUN) install --frozen-lockfile
+
+docs: deps ## docs/api.md, out of the doc comments
+	@echo "docs: TypeDoc"
+	@$(BUN) scripts/docs.ts
 
 lint: deps ## what Biome finds wrong
 	@echo "lint: biome"
@@ -73,7 +96,7 @@ mutants: build ## break the code on purpose; a test must notice each time
 
 dist: build ## the npm package, in dist/
 	@echo "dist: libraries for x64 and arm64, then the package"
-	@$(BUN) scripts/dist.ts
+	@$(BUN) scripts/dist.ts --install
 
 clean: ## remove what was built (not the dependencies)
 	@echo "clean: build/ dist/ coverage/"

@@ -1,210 +1,96 @@
 /**
  * `make bench`: bancos beside other stores, in one run, in interleaved rounds, since machines are noisy: what counts is
- * the ratio of medians.
+ * the ratio of medians. See bench/README.md.
  *
- *     bun bench/main.ts [--data words,hex,sequential] [--rounds 5] [--json FILE] [--processes]
+ *     bun bench/main.ts [--data words,npm:300k] [--rounds 5] [--stores bancos,lmdb] [--clock wall|cpu]
+ *                       [--processes ROUNDS] [--out DIRECTORY] [--json FILE] [--tiny]
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import Table from "cli-table3";
-import { DATA, fresh, random, shuffle } from "./data.ts";
-import { compareProcesses } from "./processes.ts";
-import { type Contender, contender } from "./stores.ts";
+import { drawAll } from "./charts/draw.ts";
+import { compareProcesses, FULL_PROCESSES, TINY_PROCESSES } from "./processes/processes.ts";
+import { type Comparison, describe, machine, type RowFigures, readReport, writeReport } from "./report.ts";
+import { runRound } from "./round.ts";
+import { ROW_NAMES } from "./rows/rows.ts";
+import { ABILITIES, available, NAMES, type Name } from "./stores/index.ts";
+import { type Clock, comparisonTable, processTable } from "./table.ts";
+import { targetTable } from "./targets.ts";
 
 const { values: options } = parseArgs({
   options: {
-    data: { type: "string", default: "words" },
-    rounds: { type: "string", default: "5" },
+    data: { type: "string" },
+    rounds: { type: "string" },
+    stores: { type: "string", default: NAMES.join(",") },
+    clock: { type: "string", default: "wall" },
+    processes: { type: "string" },
+    out: { type: "string" },
     json: { type: "string" },
-    processes: { type: "boolean", default: false },
-    "only-processes": { type: "boolean", default: false },
+    tiny: { type: "boolean", default: false },
   },
 });
 
-const NAMES = ["bancos", "lmdb", "bun:sqlite", "Map", "sorted-btree"];
-/** Nanoseconds per operation: row, contender, one figure per round. */
-type Figures = Map<string, Map<string, number[]>>;
+const tiny = options.tiny;
+const data = (options.data ?? (tiny ? "words:2k" : "words,npm:300k"))
+  .split(",")
+  .filter((name) => name !== "");
+const rounds = Number(options.rounds ?? (tiny ? 1 : 3));
+const processRounds = Number(options.processes ?? (tiny ? 1 : 2));
+if (options.clock !== "wall" && options.clock !== "cpu") throw new Error("--clock is wall or cpu");
+const clock: Clock = options.clock;
 
-const median = (figures: readonly number[]): number =>
-  [...figures].sort((a, b) => a - b)[figures.length >> 1] ?? Number.NaN;
+const progress = (what: string): void => {
+  console.error(`${new Date().toTimeString().slice(0, 8)} ${what}`);
+};
 
-function time(operations: number, run: () => void): number {
-  const start = Bun.nanoseconds();
-  run();
-  return (Bun.nanoseconds() - start) / operations;
-}
-
-async function compare(
-  data: string,
-  rounds: number,
-): Promise<{ figures: Figures; bytes: Map<string, number> }> {
-  const make = DATA[data];
-  if (make === undefined) throw new Error(`no data set ${data}; there are ${Object.keys(DATA).join(", ")}`);
-  const next = random(1);
-  const keys = shuffle(make(), next);
-  const figures: Figures = new Map();
-  const bytes = new Map<string, number>();
-  const note = (row: string, name: string, nanoseconds: number): void => {
-    const byName = figures.get(row) ?? new Map<string, number[]>();
-    figures.set(row, byName);
-    byName.set(name, [...(byName.get(name) ?? []), nanoseconds]);
-  };
-
-  const directory = mkdtempSync(join(tmpdir(), "bancos-bench-"));
-  try {
-    // New keys: a new store each round. One call each where that can be borne; a rival's batch of all in one beside it.
-    const few = keys.slice(0, 20_000);
-    for (let round = 0; round < Math.min(rounds, 3); round++) {
-      for (const name of NAMES) {
-        const fill = mkdtempSync(join(directory, "fill-"));
-        const store = await contender(name, fill);
-        note(
-          "set new, all in the fastest way",
-          name,
-          time(keys.length, () => store.load(keys)),
-        );
-        store.close();
-        const single = mkdtempSync(join(directory, "single-"));
-        const other = await contender(name, single);
-        note(
-          "set new, one call each",
-          name,
-          time(few.length, () => setAll(few, other)),
-        );
-        other.close();
-        rmSync(fill, { recursive: true });
-        rmSync(single, { recursive: true });
+async function compare(spec: string, names: readonly Name[]): Promise<Comparison> {
+  const figures: RowFigures = {};
+  let keys = 0;
+  const bytesOnly = spec.split(":")[0] === "binary";
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) {
+      if (bytesOnly && !ABILITIES[name].bytes) continue;
+      progress(`${spec}, round ${round + 1} of ${rounds}: ${name}`);
+      const report = await runRound(name, spec, round, tiny ? "tiny" : "full");
+      if (report === undefined) continue;
+      keys = report.keys;
+      for (const row of ROW_NAMES) {
+        const figure = report.figures[row];
+        if (figure === undefined) continue;
+        figures[row] ??= {};
+        const byName = figures[row];
+        byName[name] = [...(byName[name] ?? []), figure];
       }
     }
-
-    const stores: Contender[] = [];
-    for (const name of NAMES) {
-      const store = await contender(name, mkdtempSync(join(directory, "store-")));
-      store.load(keys);
-      bytes.set(name, store.bytes() / keys.length);
-      stores.push(store);
-    }
-    for (let round = 0; round < rounds; round++) {
-      shuffle(keys, next);
-      for (const store of stores) {
-        const name = store.name;
-        let asked = fresh(keys);
-        note(
-          "get hit, fresh strings",
-          name,
-          time(asked.length, () => expectAll(asked, store)),
-        );
-        note(
-          "get hit, strings used before",
-          name,
-          time(keys.length, () => expectAll(keys, store)),
-        );
-        asked = fresh(keys.map((key) => `${key}~`));
-        note(
-          "get miss",
-          name,
-          time(asked.length, () => asked.forEach((key) => void store.get(key))),
-        );
-        asked = fresh(keys);
-        note(
-          "getMany of 1,000",
-          name,
-          time(asked.length, () => {
-            for (let i = 0; i + 1000 <= asked.length; i += 1000) store.getMany(asked.slice(i, i + 1000));
-          }),
-        );
-        asked = fresh(keys);
-        note(
-          "update a number, all in the fastest way",
-          name,
-          time(asked.length, () => store.load(asked)),
-        );
-        note(
-          "full scan, keys and values",
-          name,
-          time(keys.length, () => void store.scan()),
-        );
-        if (name !== "Map") {
-          const starts = fresh(keys.slice(0, 2000));
-          note(
-            "100 entries from a random key",
-            name,
-            time(2000, () => starts.forEach((key) => void store.range(key, 100))),
-          );
-        }
-      }
-    }
-    for (const store of stores) {
-      const asked = fresh(keys.slice(0, 20_000));
-      note(
-        "delete, one call each",
-        store.name,
-        time(asked.length, () => deleteAll(asked, store)),
-      );
-      store.close();
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
   }
-  return { figures, bytes };
+  return { machine: machine(), keys, rounds, figures };
 }
 
-function setAll(keys: readonly string[], store: Contender): void {
-  for (let i = 0; i < keys.length; i++) store.set(keys[i] as string, i);
-}
+const { names, missing } = await available(options.stores.split(","));
+for (const [name, why] of missing) console.log(`without ${name}: ${why}`);
+console.log(`${describe(machine())}\nmedians; x: the figure of bancos divided by the other's\n`);
 
-function deleteAll(keys: readonly string[], store: Contender): void {
-  for (const key of keys) store.delete(key);
+if (options.out !== undefined) mkdirSync(options.out, { recursive: true });
+const file = options.json ?? (options.out === undefined ? undefined : join(options.out, "figures.json"));
+// What other runs have measured stays, each part with its own date.
+const report = file === undefined ? { comparisons: {} } : readReport(file);
+const measured: typeof report = { comparisons: {} };
+for (const spec of data) {
+  const comparison = await compare(spec, names);
+  report.comparisons[spec] = comparison;
+  measured.comparisons[spec] = comparison;
+  console.log(comparisonTable(spec, comparison.keys, comparison.figures, clock));
+  if (file !== undefined) writeReport(file, report);
 }
-
-function expectAll(keys: readonly string[], store: Contender): void {
-  for (const key of keys) if (store.get(key) === undefined) throw new Error(`${store.name} has lost ${key}`);
+if (processRounds > 0) {
+  const effort = { rounds: processRounds, ...(tiny ? TINY_PROCESSES : FULL_PROCESSES) };
+  const figures = await compareProcesses(names, effort, progress);
+  report.processes = { machine: machine(), rounds: processRounds, figures };
+  measured.processes = report.processes;
+  console.log(processTable(figures));
 }
-
-function show(data: string, figures: Figures, bytes: Map<string, number>): void {
-  const table = new Table({ head: [data, ...NAMES], style: { head: [], border: [] } });
-  for (const [row, byName] of figures) {
-    const own = median(byName.get("bancos") ?? []);
-    table.push([
-      row,
-      ...NAMES.map((name) => {
-        const all = byName.get(name);
-        if (all === undefined) return "";
-        const ns = `${median(all).toFixed(0)} ns`;
-        return name === "bancos"
-          ? `${ns} (${Math.min(...all).toFixed(0)}-${Math.max(...all).toFixed(0)})`
-          : `${ns}  x ${(own / median(all)).toFixed(2)}`;
-      }),
-    ]);
-  }
-  const own = bytes.get("bancos") ?? 0;
-  table.push([
-    "bytes per key",
-    ...NAMES.map((name) => {
-      const each = bytes.get(name) ?? 0;
-      if (each === 0) return "";
-      return name === "bancos" ? each.toFixed(1) : `${each.toFixed(1)}  x ${(own / each).toFixed(2)}`;
-    }),
-  ]);
-  console.log(table.toString());
+console.log(targetTable(measured, clock));
+if (file !== undefined) writeReport(file, report);
+if (options.out !== undefined) {
+  for (const drawn of await drawAll(report, options.out, clock)) console.log(`wrote ${drawn}`);
 }
-
-console.log(
-  `Bun ${Bun.version}, ${cpus()[0]?.model ?? "?"}, ${cpus().length} processors; medians; x: time of bancos / time of the other`,
-);
-const report: Record<string, unknown> = {};
-if (!options["only-processes"]) {
-  for (const data of options.data.split(",")) {
-    const { figures, bytes } = await compare(data, Number(options.rounds));
-    show(data, figures, bytes);
-    report[data] = {
-      nanoseconds: Object.fromEntries([...figures].map(([row, byName]) => [row, Object.fromEntries(byName)])),
-      bytesPerKey: Object.fromEntries(bytes),
-    };
-  }
-}
-if (options.processes || options["only-processes"])
-  report["processes"] = await compareProcesses(Number(options.rounds));
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);

@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 5
+#define ABI_VERSION 7
 
 #if defined(__x86_64__)
 #define X86 1
@@ -759,12 +759,29 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   return (i32)child;
 }
 
+/* Asks for the children of a small node, whose own lines have been asked for. Only a guess: nothing is
+ * checked. */
+static void prefetch_children(i32 h, i32 node, u32 kind) {
+  u8 *p = node_bytes(h, node, kind);
+  if (!p || kind > NODE16)
+    return;
+  u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16);
+  u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
+  for (u32 i = 0; i < used; i++) {
+    u8 *c = readable(h, (i32)get32(children + i * 4), 0, 4);
+    if (c)
+      prefetch_leaf(c);
+  }
+}
+
 /*
  * All children of a node in order of their digits, each read once: at `outOff` of the scratch up to 256
- * cells, 1,024 bytes further their tags, 2,048 further their digits, a byte each. All children are asked for
- * before the first tag is read, so their cache misses overlap. Returns how many, or -1 for what is no node.
+ * cells, 2,048 bytes further their digits, a byte each; if `withTags` is 1, 1,024 bytes further their tags.
+ * All children are asked for before the first tag is read, so their cache misses overlap; and what hangs from
+ * them is asked for in its turn, since who wants the tags goes on to there. Returns how many, or -1 for what
+ * is no node.
  */
-i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
+i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 withTags) {
   u32 kind = TAG_KIND((u32)tag);
   u8 *p = node_bytes(h, node, kind);
   u8 *cells = scratch(h, outOff, 2304);
@@ -805,6 +822,8 @@ i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
       poke32(cells + j * 4, child);
     }
   }
+  if (!withTags)
+    return count;
   for (i32 i = 0; i < count; i++) {
     u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
     if (c)
@@ -814,6 +833,8 @@ i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
     u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
     poke32(cells + 1024 + i * 4, c ? get32(c) : 0);
   }
+  for (i32 i = 0; i < count; i++)
+    prefetch_children(h, (i32)peek32(cells + i * 4), TAG_KIND(peek32(cells + 1024 + i * 4)));
   return count;
 }
 
@@ -899,14 +920,32 @@ i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
          leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
 }
 
+/* What a batch is checked for. */
+enum { CHECK_SUMS = 1, CHECK_ASCENDING = 2, CHECK_DESCENDING = 4 };
+
+/* Below 0, 0 or above 0 as key `a` comes before, is, or comes after key `b`. */
+static i32 compare_keys(const u8 *a, u64 a_len, const u8 *b, u64 b_len) {
+  u64 len = a_len < b_len ? a_len : b_len;
+  u64 i = 0;
+  for (; i + 8 <= len; i += 8)
+    if (peek64(a + i) != peek64(b + i))
+      break;
+  for (; i < len; i++)
+    if (peek8(a + i) != peek8(b + i))
+      return peek8(a + i) < peek8(b + i) ? -1 : 1;
+  return a_len < b_len ? -1 : a_len > b_len;
+}
+
 /*
  * Reads a batch of `n` leaves, whose cells the caller put at `listOff` of the scratch. Behind the cells, at
  * listOff + (n + i) * 4, goes each one's tag; to `outOff` the keys back to back; to `valuesOff` (if it is not
- * negative) a float64's value, 8 bytes each, its checksum verified if `verify` is set. All leaves are asked
- * for before the first is read, so their cache misses overlap. A leaf out of bounds or with a wrong checksum
- * gives tag 0 and no bytes. Returns how many keys fitted into `outSize` bytes.
+ * negative) a float64's value, 8 bytes each, its checksum verified with CHECK_SUMS. With CHECK_ASCENDING
+ * or CHECK_DESCENDING each key must come behind the one before it: in a damaged file a walk may come round
+ * again. All leaves are asked for before the first is read, so their cache misses overlap. A leaf out of
+ * bounds, with a wrong checksum or out of order gives tag 0 and no bytes. Returns how many keys fitted into
+ * `outSize` bytes.
  */
-i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 valuesOff, i32 salt, i32 verify) {
+i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 valuesOff, i32 salt, i32 checks) {
   if (n <= 0 || outSize < 0)
     return 0;
   u8 *list = scratch(h, listOff, (u64)n * 8);
@@ -921,6 +960,8 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
       prefetch_leaf(leaf);
   }
   u64 room = (u64)outSize;
+  u8 *previous = (u8 *)0;
+  u64 previous_len = 0;
   for (i32 i = 0; i < n; i++) {
     u32 cell = peek32(list + (u64)i * 4);
     u8 *leaf = readable(h, (i32)cell, 0, LEAF_KEY);
@@ -932,12 +973,17 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
       u32 at = NUMBER_OFFSET((u32)len);
       u8 *value = readable(h, (i32)cell, (i32)at, 8);
       u64 in_place = ((cell << 3) & (SECTOR_BYTES - 1)) + at + 8 <= SECTOR_BYTES;
-      if (!value ||
-          (verify && leaf_checksum(leaf, cell, tag, (u32)salt, in_place ? LEAF_KEY + len : at + 8) !=
+      if (!value || ((checks & CHECK_SUMS) &&
+                     leaf_checksum(leaf, cell, tag, (u32)salt, in_place ? LEAF_KEY + len : at + 8) !=
                          peek32(leaf + LEAF_CHECKSUM)))
         tag = 0;
       else
         poke64(values + (u64)i * 8, get64(value));
+    }
+    if (tag && previous && (checks & (CHECK_ASCENDING | CHECK_DESCENDING))) {
+      i32 order = compare_keys(previous, previous_len, leaf + LEAF_KEY, len);
+      if (checks & CHECK_ASCENDING ? order >= 0 : order <= 0)
+        tag = 0;
     }
     if (!tag)
       len = 0;
@@ -945,6 +991,10 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
       return i;
     if (len)
       copy(out, leaf + LEAF_KEY, len);
+    if (tag) {
+      previous = out;
+      previous_len = len;
+    }
     out += len;
     room -= len;
     poke32(tags + (u64)i * 4, tag);

@@ -4,7 +4,7 @@
 size=${1:-quick}
 here=$(dirname "$0")
 bin=${2:-$here/build}
-seconds=${3:-1500}
+seconds=${3:-7200}
 unexpected=0
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT

@@ -2,8 +2,8 @@
  * Tests the tests: breaks the code on purpose, one way at a time, and sees whether a test notices.
  *
  * `bun scripts/mutants.ts [WORD…]` takes the mutants of `test/mutants.json` whose name contains one of the words (all
- * without words). A mutant is `{ name, file, find, replace, suites }`: in `file`, the text `find`, which must occur
- * exactly once, becomes `replace`; then the named suites must fail. The work is done on a copy: the project is never
+ * without words). A mutant is `{ name, file, find, replace, also?, suites }`: in `file`, the text `find`, which must
+ * occur exactly once, becomes `replace`, and so do further pairs in `also`; then the named suites must fail. The work is done on a copy: the project is never
  * changed. A suite that hangs has noticed too. Cost: one run of its suites for each mutant.
  *
  * The exit code is 0 if every mutant was caught, 1 if one survived or does not fit the code any more.
@@ -23,12 +23,17 @@ import { dirname, join } from "node:path";
 import { projectFiles } from "../test/architecture/files.ts";
 import { ROOT } from "./suites.ts";
 
-interface Mutant {
+interface Edit {
+  readonly find: string;
+  readonly replace: string;
+}
+
+interface Mutant extends Edit {
   /** What is broken, in a few words. */
   readonly name: string;
   readonly file: string;
-  readonly find: string;
-  readonly replace: string;
+  /** Further edits of the same file, each after the ones before it: a step that moves leaves one place for another. */
+  readonly also?: readonly Edit[];
   readonly suites: readonly string[];
 }
 
@@ -65,7 +70,7 @@ function buildNative(copy: string): boolean {
 type Verdict = "passed" | "failed" | "hung";
 
 function runSuites(copy: string, suites: readonly string[]): { verdict: Verdict; output: string } {
-  const run = Bun.spawnSync([process.execPath, "scripts/test.ts", ...suites], {
+  const run = Bun.spawnSync([process.execPath, "scripts/test.ts", "--bail", ...suites], {
     cwd: copy,
     timeout: HANGS_AFTER,
     killSignal: "SIGKILL",
@@ -91,16 +96,20 @@ try {
     for (const mutant of mutants) {
       const path = join(copy, mutant.file);
       const source = existsSync(path) ? readFileSync(path, "utf8") : "";
-      const occurrences = source.split(mutant.find).length - 1;
-      if (occurrences !== 1) {
-        survivors.push(`${mutant.name}: its text occurs ${occurrences} times in ${mutant.file}, not once`);
-        continue;
+      let broken = source;
+      let fits = true;
+      for (const { find, replace } of [mutant, ...(mutant.also ?? [])]) {
+        const occurrences = broken.split(find).length - 1;
+        if (occurrences !== 1) {
+          survivors.push(`${mutant.name}: its text occurs ${occurrences} times in ${mutant.file}, not once`);
+          fits = false;
+          break;
+        }
+        broken = broken.replace(find, () => replace);
       }
+      if (!fits) continue;
       const started = performance.now();
-      writeFileSync(
-        path,
-        source.replace(mutant.find, () => mutant.replace),
-      );
+      writeFileSync(path, broken);
       const native = mutant.file.startsWith("c/");
       // A compiler that refuses the mutant has noticed as well.
       const verdict = native && !buildNative(copy) ? "failed" : runSuites(copy, mutant.suites).verdict;

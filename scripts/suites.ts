@@ -145,8 +145,10 @@ export function judge(
   return { passed, failed, skipped, failures };
 }
 
-/** Runs one suite in a process of its own. Never throws for what the suite does. */
-export async function runSuite(suite: Suite): Promise<Outcome> {
+/**
+ * Runs one suite in a process of its own; `bail`: until a test fails. Never throws for what the suite does.
+ */
+export async function runSuite(suite: Suite, bail = false): Promise<Outcome> {
   const scratch = mkdtempSync(join(tmpdir(), "bancos-report-"));
   const reportFile = join(scratch, "report.xml");
   const started = performance.now();
@@ -161,6 +163,7 @@ export async function runSuite(suite: Suite): Promise<Outcome> {
         "--timeout=300000",
         "--reporter=junit",
         `--reporter-outfile=${reportFile}`,
+        ...(bail ? ["--bail"] : []),
         ...(suite.preload === undefined ? [] : ["--preload", `./${suite.preload}`]),
         ...suite.files.map((file) => `./${file}`),
       ],

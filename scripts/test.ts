@@ -3,17 +3,19 @@
  *
  * The last line is `N passed, N failed`; the exit code is 0 only if nothing failed. A check (types, lint, format)
  * counts as one item. With names of suites, only these run, and no checks. `--jobs N` sets how many processes run at a
- * time (2), `--verbose` prints all output. In continuous integration (`CI=true`) a missing C compiler is a failure.
+ * time (2), `--verbose` prints all output, `--bail` ends a suite at its first failure. In continuous integration (`CI=true`) a missing C compiler is a failure.
  */
 import { existsSync, globSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Outcome, plainSuites, ROOT, runSuite, type Suite, simulations } from "./suites.ts";
+import { findOrInstall } from "./tools.ts";
 
 const { values: options, positionals: wanted } = parseArgs({
   options: {
     jobs: { type: "string", default: "2" },
     verbose: { type: "boolean", default: false },
+    bail: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
@@ -75,45 +77,13 @@ function tool(path: string): string[] {
   return [process.execPath, join(ROOT, "node_modules", path)];
 }
 
-/** Looks for clang-format; in continuous integration, where nobody minds, asks apt for it. */
-async function findClangFormat(): Promise<string | null> {
-  const found = Bun.which("clang-format");
-  if (found !== null || !inCi || Bun.which("apt-get") === null) return found;
-  const asRoot = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-  for (const command of [
-    ["apt-get", "update", "-qq"],
-    [
-      "apt-get",
-      "-o",
-      "DPkg::Lock::Timeout=60",
-      "install",
-      "-y",
-      "-qq",
-      "--no-install-recommends",
-      "clang-format",
-    ],
-  ]) {
-    try {
-      const child = Bun.spawn([...asRoot, ...command], {
-        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-        stdio: ["ignore", "ignore", "ignore"],
-        timeout: 120_000,
-      });
-      await child.exited;
-    } catch {
-      return null; // no sudo here
-    }
-  }
-  return Bun.which("clang-format");
-}
-
 async function checks(): Promise<void> {
   await check("types", [...tool("typescript/bin/tsc"), "--noEmit"]);
   await check("lint", [...tool("@biomejs/biome/bin/biome"), "lint", "--error-on-warnings", "."]);
   await check("format", [...tool("@biomejs/biome/bin/biome"), "check", "--linter-enabled=false", "."]);
   const sources = globSync("c/*.{c,h}", { cwd: ROOT });
   if (sources.length === 0) return;
-  const clangFormat = await findClangFormat();
+  const clangFormat = await findOrInstall(["clang-format"], ["clang-format"]);
   if (clangFormat === null) console.log(`${"format of C".padEnd(26)} not run: no clang-format`);
   else await check("format of C", [clangFormat, "--dry-run", "--Werror", ...sources]);
 }
@@ -173,7 +143,7 @@ async function runAll(suites: readonly Suite[]): Promise<void> {
   async function worker(): Promise<void> {
     for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
       running.add(suite.name);
-      const outcome = await runSuite(suite);
+      const outcome = await runSuite(suite, options.bail);
       running.delete(suite.name);
       report(suite, outcome);
     }

@@ -5,7 +5,15 @@
  * offset of what was found). A broken invariant in our own code is a plain `Error`: it is a bug, not a condition.
  */
 
-/** Every code a {@link BancosError} can carry, with what it means for the caller. */
+/**
+ * Every code a {@link BancosError} can carry, with what it means for the caller.
+ *
+ * @example
+ * ```ts
+ * import { ERROR_CODES } from "bancos";
+ * console.log(ERROR_CODES.DUPLICATE_KEY); // → insert() found the key already there
+ * ```
+ */
 export const ERROR_CODES = {
   DUPLICATE_KEY: "insert() found the key already there",
   INVALID_KEY: "the key has a type or content that the store's key encoding cannot hold",
@@ -32,10 +40,23 @@ export const ERROR_CODES = {
   INVALID_OPERATION: "the call makes no sense here",
 } as const;
 
-/** A stable code, one of the keys of {@link ERROR_CODES}. */
+/**
+ * A stable code, one of the keys of {@link ERROR_CODES}.
+ *
+ * @example
+ * ```ts
+ * import { BancosError, type ErrorCode, open } from "bancos";
+ * const mayRetry: ErrorCode[] = ["NO_SPACE", "FULL", "TOO_MANY_PARTICIPANTS"];
+ * try {
+ *   open("no-such-file.bancos", { create: false });
+ * } catch (error) {
+ *   if (error instanceof BancosError) console.log(error.code, mayRetry.includes(error.code)); // → NOT_FOUND false
+ * }
+ * ```
+ */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
-/** What an error can carry beside its message. */
+/** What a {@link BancosError} can carry beside its message. */
 export interface ErrorDetails {
   /** Byte offset in the file that the error is about. */
   readonly offset?: number;
@@ -53,17 +74,22 @@ export interface ErrorDetails {
  * try {
  *   open("no-such-file.bancos", { create: false });
  * } catch (error) {
- *   if (error instanceof BancosError && error.code === "NOT_FOUND") console.log("nothing there");
+ *   if (error instanceof BancosError && error.code === "NOT_FOUND") console.log("nothing there"); // → nothing there
  * }
  * ```
  */
 export class BancosError extends Error {
   override readonly name = "BancosError";
-  /** Stable between versions. */
+  /** What went wrong. Stable between versions. */
   readonly code: ErrorCode;
   /** Byte offset in the file, for `CORRUPT` and where else it is known. */
   readonly offset: number | undefined;
 
+  /**
+   * For those who wrap a store and raise errors of the same kind.
+   *
+   * @param message what was wrong and what to do
+   */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-export type { KeyEncoding } from "./codec/index.ts";
-export { BancosError, ERROR_CODES, type ErrorCode } from "./errors.ts";
+export { KEY_ENCODINGS, type KeyEncoding } from "./codec/index.ts";
+export { BancosError, ERROR_CODES, type ErrorCode, type ErrorDetails } from "./errors.ts";
 export type { ParticipantInfo } from "./reclaim/registry.ts";
 export type { RebuildReport, RecoveryReport } from "./recovery/lifecycle.ts";
 export type { LostLeaf, RepairReport } from "./recovery/repair.ts";

@@ -1,10 +1,7 @@
 /** Options and arguments that more than one command has. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { Key, KeyEncoding, OpenOptions, Range } from "../index.ts";
+import { KEY_ENCODINGS, type Key, type KeyEncoding, type OpenOptions, type Range } from "../index.ts";
 import { parseKey, TYPES, type TypeName } from "./text.ts";
-
-/** Named here once more, since the codecs lie below what the command line may import; the type checks them. */
-const KEY_ENCODINGS: readonly KeyEncoding[] = ["utf8", "binary", "ordered"];
 
 /** Every command's. */
 export interface CommonOptions {

@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import manifest from "../../package.json" with { type: "json" };
 import { addBackup } from "./backup.ts";
+import { addBench } from "./bench.ts";
 import type { Run } from "./command.ts";
 import { addCompact } from "./compact.ts";
 import { addCompletion } from "./completion.ts";
@@ -70,6 +71,7 @@ export function makeProgram(run: Run): Command {
     addRepair,
     addCompact,
     addBackup,
+    addBench,
     addCompletion,
   ]) {
     add(program, run);

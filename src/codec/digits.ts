@@ -70,10 +70,33 @@ export interface KeyCodec<K = unknown> {
   encodePrefix(prefix: unknown, out: Buffer): number;
 }
 
-/** The key encodings, in the order of their ids. */
+/**
+ * The key encodings, in the order of their ids in the file.
+ *
+ * @example
+ * ```ts
+ * import { KEY_ENCODINGS } from "bancos";
+ * console.log(KEY_ENCODINGS); // → [ "utf8", "binary", "ordered" ]
+ * ```
+ */
 export const KEY_ENCODINGS = ["utf8", "binary", "ordered"] as const;
 
-/** The store option `keyEncoding`. */
+/**
+ * The option `keyEncoding` of {@link open}; kept in the file.
+ *
+ * - `"utf8"`: keys are strings, in the order of their UTF-8 bytes (of their code points). No lone surrogates.
+ * - `"binary"`: keys are `Uint8Array`, in the order of their bytes.
+ * - `"ordered"`: keys are `null`, booleans, numbers, bigints, strings, `Uint8Array`, and arrays of them; sorted by type in
+ *   this order, then by value.
+ *
+ * @example
+ * ```ts
+ * import { open } from "bancos";
+ * using store = open("bytes.bancos", { keyEncoding: "binary" });
+ * store.set(Uint8Array.of(255, 0), "last").set(Uint8Array.of(1), "first");
+ * console.log(store.first()?.[1], store.keyEncoding); // → first binary
+ * ```
+ */
 export type KeyEncoding = (typeof KEY_ENCODINGS)[number];
 
 /** Appends the digits of one byte at `at`; returns the index after them. */

@@ -100,6 +100,8 @@ export const SB_SYNC_TURN = 848;
 export const SB_FRONTIER = 896;
 /** Hint: free slabs below the frontier. */
 export const SB_FREE_SLABS = 900;
+/** How often a slab was freed: moves before the slab can be cut in another way. */
+export const SB_SLABS_FREED = 904;
 /** Highest slot number ever claimed. */
 export const SB_SLOTS_USED = 960;
 /** Hint: free slots that still have entries in their limbo. */

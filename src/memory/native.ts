@@ -1,5 +1,6 @@
 /**
- * Loads the native library: a prebuilt one made by `make`, else `c/bancos.c` compiled by the TinyCC of bun:ffi.
+ * Loads the native library: a prebuilt one, from `make` or from the package, or the one inside a bundle; else
+ * `c/bancos.c` compiled by the TinyCC of bun:ffi.
  *
  * Importing this module never throws. Where nothing can be loaded, `native.error` says why and every native function
  * throws that error, so that `open()` can report it. `BANCOS_NATIVE=prebuilt|tinycc` in the environment forces one.
@@ -8,9 +9,10 @@ import { cc, dlopen, linkSymbols, type Pointer } from "bun:ffi";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BancosError } from "../errors.ts";
+import { embeddedLibrary, type Place } from "./embedded.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 7;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -90,7 +92,7 @@ export const DECLARATIONS = {
   bancos_loadWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_storeWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_childOf: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
-  bancos_listChildren: f(["i32", "i32", "i32", "i32"], "i32"),
+  bancos_listChildren: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_leafIsSound: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hash: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hashScratch: f(["i32", "i32", "i32", "i32"], "i32"),
@@ -149,30 +151,42 @@ export interface Native {
   readonly error: BancosError | null;
 }
 
-const SOURCE = fileURLToPath(new URL("../../c/bancos.c", import.meta.url));
-const PREBUILT = fileURLToPath(
-  new URL(`../../build/libbancos-${process.platform}-${process.arch}.so`, import.meta.url),
-);
+const NAME = `libbancos-${process.platform}-${process.arch}.so`;
+const inProject = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+const SOURCE = inProject("c/bancos.c");
+/** In a bundle this module is somewhere else, and what lies around there is not ours. */
+const IN_PLACE = import.meta.url.endsWith("/src/memory/native.ts");
+/** Where `make` puts it, and where the package has it. */
+const PREBUILT: readonly string[] = IN_PLACE ? [inProject(`build/${NAME}`), inProject(`native/${NAME}`)] : [];
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const AGAIN = "run `make` again, or install bancos again";
 
 function checkVersion(path: string, version: number): void {
   if (version === ABI_VERSION) return;
   throw new BancosError(
     "NATIVE_LOAD",
-    `${path} has version ${version} of the native interface, this code needs ${ABI_VERSION}; run \`make\` again`,
+    `${path} has version ${version} of the native interface, this code needs ${ABI_VERSION}; ${AGAIN}`,
   );
 }
 
 /**
- * Loads the prebuilt library.
- * @param path the file; by default where `make` puts the one of this platform
- * @throws BancosError `NATIVE_LOAD` if it is not there, does not load, or has another ABI version
+ * Loads a prebuilt library.
+ * @param path the file; by default the one of this platform, from `make` or from the package, else the one that a
+ * bundler made part of the program
+ * @throws BancosError `NATIVE_LOAD` if there is none, it does not load, or has another ABI version
  */
-export function loadPrebuilt(path: string = PREBUILT): Library {
-  if (!existsSync(path)) {
-    throw new BancosError("NATIVE_LOAD", `there is no native library at ${path}; run \`make\``);
-  }
+export function loadPrebuilt(path?: string): Library {
+  const file = path ?? PREBUILT.find((candidate) => existsSync(candidate));
+  if (file !== undefined && existsSync(file)) return loadFile(file);
+  if (path === undefined && !IN_PLACE) return loadEmbedded(embeddedLibrary());
+  const where = path ?? PREBUILT.join(" or ");
+  throw new BancosError("NATIVE_LOAD", `there is no native library at ${where}; ${AGAIN}`);
+}
+
+function loadFile(path: string): Library {
   // The version first and alone: an older library may lack other functions, and then dlopen would complain of those.
   let version: number;
   try {
@@ -181,7 +195,7 @@ export function loadPrebuilt(path: string = PREBUILT): Library {
     throw new BancosError(
       "NATIVE_LOAD",
       `the native library ${path} could not be loaded (${reason(cause)}); ` +
-        "run `make` again, and see that its filesystem is not mounted noexec",
+        `see that its filesystem is not mounted noexec, then ${AGAIN}`,
       { cause },
     );
   }
@@ -194,6 +208,31 @@ export function loadPrebuilt(path: string = PREBUILT): Library {
       cause,
     });
   }
+}
+
+/** Tries each place that the library inside a bundle can be loaded from. */
+function loadEmbedded(places: readonly Place[]): Library {
+  if (places.length === 0) {
+    throw new BancosError(
+      "NATIVE_LOAD",
+      `the bancos that this program was bundled from had no native/${NAME.replace(/so$/, "js")} to take along; ` +
+        "bundle it from an installed package",
+    );
+  }
+  const failures: string[] = [];
+  for (const place of places) {
+    try {
+      return place(loadFile);
+    } catch (error) {
+      const { cause = error } = error as { readonly cause?: unknown };
+      failures.push(reason(cause));
+    }
+  }
+  throw new BancosError(
+    "NATIVE_LOAD",
+    "the native library inside this program could not be loaded; set TMPDIR to a folder that can be written to and " +
+      `is not mounted noexec (${failures.join("; and ")})`,
+  );
 }
 
 /** What TinyCC compiled is freed with the object that cc() returned, so those are kept. */
@@ -260,6 +299,8 @@ export function loadNative(choice: string | undefined): Library {
   } catch (error) {
     first = error;
   }
+  // A bundle has no source beside it: what it has inside is all there is.
+  if (!IN_PLACE) throw first;
   try {
     return loadTinycc();
   } catch (cause) {

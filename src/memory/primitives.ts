@@ -281,10 +281,16 @@ export const childOf: (h: number, node: number, tag: number, digit: number, tagO
 
 /**
  * All children of a node in order of their digits, each read once. At `outOff` of the scratch their cells (256 words),
- * 1,024 bytes further their tags, 2,048 bytes further their digits (a byte each). Returns how many; -1: not a node.
+ * 2,048 bytes further their digits (a byte each); if `withTags` is 1, 1,024 bytes further their tags, and what hangs from
+ * them is prefetched. Returns how many; -1: not a node.
  */
-export const listChildren: (h: number, node: number, tag: number, outOff: number) => number =
-  symbols.bancos_listChildren;
+export const listChildren: (
+  h: number,
+  node: number,
+  tag: number,
+  outOff: number,
+  withTags: number,
+) => number = symbols.bancos_listChildren;
 
 /**
  * Whether the checksum that a leaf carries is that of its bytes from the key up to `end`; for a leaf in one piece.
@@ -292,10 +298,17 @@ export const listChildren: (h: number, node: number, tag: number, outOff: number
 export const leafIsSound: (h: number, leaf: number, tag: number, salt: number, end: number) => number =
   symbols.bancos_leafIsSound;
 
+/** What {@link gather} checks, to be added up. */
+export const CHECK_SUMS = 1;
+export const CHECK_ASCENDING = 2;
+export const CHECK_DESCENDING = 4;
+
 /**
  * Reads a batch of `n` leaves, whose cells are at `listOff` of the scratch: their tags go to `listOff + (n + i) * 4`,
  * their keys back to back to `outOff`, and, if `valuesOff` is not negative, the values of float64 leaves to
- * `valuesOff + i * 8`, their checksums verified if `verify` is 1. A leaf that is damaged has tag 0 and no bytes.
+ * `valuesOff + i * 8`, their checksums verified
+ * with {@link CHECK_SUMS}. With {@link CHECK_ASCENDING} or {@link CHECK_DESCENDING} each key must come behind the one
+ * before it. A leaf that is damaged, or out of order, has tag 0 and no bytes.
  * Returns how many keys fitted into `outSize` bytes.
  */
 export const gather: (
@@ -306,7 +319,7 @@ export const gather: (
   outSize: number,
   valuesOff: number,
   salt: number,
-  verify: number,
+  checks: number,
 ) => number = symbols.bancos_gather;
 
 // ---- Buffers of JavaScript. Checked here, since C cannot see how long they are ----

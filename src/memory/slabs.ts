@@ -39,6 +39,7 @@ import {
   SB_FREE_CELLS,
   SB_FREE_SLABS,
   SB_FRONTIER,
+  SB_SLABS_FREED,
   SLAB_BYTES,
   SLAB_CELLS,
   SLAB_CLAIMED,
@@ -132,15 +133,12 @@ function passFrontier(region: Region, frontier: number): void {
 }
 
 function claim(region: Region, slab: number, owner: number): boolean {
-  return (
-    cas32(
-      region.h,
-      entryCell(slab),
-      ENTRY_WORD,
-      entryWord(SLAB_FREE, 0, 0),
-      entryWord(SLAB_CLAIMED, 0, owner),
-    ) === 1
-  );
+  const entry = entryCell(slab);
+  // Class and owner of a free slab mean nothing. In a damaged file they may not be 0, and whoever searches by kind alone
+  // would find it again and again.
+  const word = load32(region.h, entry, ENTRY_WORD);
+  if (entryKind(word) !== SLAB_FREE) return false;
+  return cas32(region.h, entry, ENTRY_WORD, word, entryWord(SLAB_CLAIMED, 0, owner)) === 1;
 }
 
 /** A free slab below the frontier, or -1. */
@@ -203,8 +201,9 @@ export function takeSlab(region: Region, sizeClass: number, owner: number): numb
 }
 
 /**
- * In persistent memory a leaf counts only if a rebuild finds its slab: the entry, and a capacity that covers it. Whoever
- * takes cells from a slab sees to that, since who set it up may have died before.
+ * In persistent memory a leaf counts only if a rebuild finds its slab: the entry, and a capacity that covers it. Who
+ * sets a slab up sees to that before it takes a cell from it. Who adopts one need not: had its first owner died before
+ * this, no cell of it would be in use, and its recovery would have freed the slab.
  */
 function persistSlab(region: Region, slab: number): void {
   persist(region.h, entryCell(slab), 0, ENTRY_BYTES);
@@ -292,8 +291,9 @@ function findFreeRun(region: Region, count: number): number {
   return -1;
 }
 
-/** Gives a CLAIMED slab back. */
+/** Gives a slab that the caller owns back. Whoever trusts an older knowledge of where cells begin is told first. */
 function freeSlab(region: Region, slab: number): void {
+  fetchAdd32(region.h, SB, SB_SLABS_FREED, 1);
   store32(region.h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_FREE, 0, 0));
   fetchAdd32(region.h, SB, SB_FREE_SLABS, 1);
 }
@@ -312,6 +312,7 @@ export function freeRun(region: Region, first: number, owner: number): void {
   const h = region.h;
   const entry = entryCell(first);
   const count = load32(h, entry, ENTRY_RUN);
+  if (count < 1 || count > MAX_SLABS) throw corrupt("a run has an impossible length", entry);
   store32(h, entry, ENTRY_WORD, entryWord(SLAB_RUN, 0, owner));
   store32(h, first * SLAB_UNITS, TAG, FREE);
   let last = first;
@@ -416,7 +417,6 @@ export function adoptSlab(
       if (cas32(h, entryCell(slab), ENTRY_WORD, abandoned, entryWord(SLAB_CELLS, sizeClass, owner)) === 1) {
         const freed = exchange32(h, entryCell(slab), ENTRY_FREED, 0);
         fetchAdd32(h, SB, SB_FREE_CELLS + sizeClass * 4, -freed);
-        if (region.persists) persistSlab(region, slab);
         return slab;
       }
       slab++;

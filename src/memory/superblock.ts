@@ -139,6 +139,8 @@ export interface Constants {
   readonly keyEncoding: number;
   readonly capacity: number;
   readonly maxSlabs: number;
+  /** Is their checksum right with this salt and this key encoding, and what is the same in all files? */
+  fitWith(salt: number, keyEncoding: number): boolean;
 }
 
 /** Reads what a superblock says, whether or not it can be believed. Throws NOT_A_STORE where there is none at all. */
@@ -155,7 +157,23 @@ export function readConstants(fd: number, path: string): Constants {
     keyEncoding: page.readInt32LE(SB_KEY_ENCODING),
     capacity: page.readInt32LE(SB_CAPACITY),
     maxSlabs: page.readInt32LE(SB_MAX_SLABS),
+    fitWith(salt, keyEncoding) {
+      const other = Buffer.from(page);
+      writeConstants(other, salt, keyEncoding);
+      return checksum(other) === page.readInt32LE(SB_CHECKSUM);
+    },
   };
+}
+
+/** Writes what never changes, but for the half of the salt that nothing uses, and the checksum. */
+function writeConstants(page: Buffer, salt: number, keyEncoding: number): void {
+  for (const [i, byte] of MAGIC.entries()) page[SB_MAGIC + i] = byte;
+  page.writeInt32LE(FORMAT_VERSION, SB_VERSION);
+  page.writeInt32LE(SLAB_BYTES, SB_SLAB_BYTES);
+  page.writeInt32LE(salt, SB_SALT);
+  page.writeInt32LE(keyEncoding, SB_KEY_ENCODING);
+  page.writeInt32LE(ROOT_CELL, SB_ROOT);
+  page.writeInt32LE(SLOTS, SB_SLOTS);
 }
 
 /** The first cell of the first slab of cells. */
@@ -166,17 +184,11 @@ export const ROOT_CELL = FIRST_DATA_SLAB * SLAB_UNITS;
  */
 export function emptyStore(keyEncoding: number, maxSlabs: number): [number, Buffer][] {
   const page = Buffer.alloc(SB_END);
-  for (const [i, byte] of MAGIC.entries()) page[SB_MAGIC + i] = byte;
   const random = new Int32Array(2);
   crypto.getRandomValues(random);
   const salt = random[0]!;
-  page.writeInt32LE(FORMAT_VERSION, SB_VERSION);
-  page.writeInt32LE(SLAB_BYTES, SB_SLAB_BYTES);
-  page.writeInt32LE(salt, SB_SALT);
+  writeConstants(page, salt, keyEncoding);
   page.writeInt32LE(random[1]!, SB_SALT_HIGH);
-  page.writeInt32LE(keyEncoding, SB_KEY_ENCODING);
-  page.writeInt32LE(ROOT_CELL, SB_ROOT);
-  page.writeInt32LE(SLOTS, SB_SLOTS);
   page.writeInt32LE(checksum(page), SB_CHECKSUM);
   page.writeInt32LE(INITIAL_SLABS, SB_CAPACITY);
   page.writeInt32LE(maxSlabs, SB_MAX_SLABS);

@@ -4,7 +4,7 @@
  */
 import { corrupt } from "../errors.ts";
 import { REGION_SLABS, SLAB_BYTES, SLAB_UNITS, UNIT } from "../memory/layout.ts";
-import { copyIn, copyInFrom, copyOut, copyOutTo, hash, persist } from "../memory/primitives.ts";
+import { compareBytes, copyIn, copyInFrom, copyOut, copyOutTo, hash, persist } from "../memory/primitives.ts";
 
 const REGION_BYTES = REGION_SLABS * SLAB_BYTES;
 
@@ -33,6 +33,37 @@ export function hashBytes(h: number, leaf: number, off: number, length: number, 
     if (left === 0) return result;
     cell = nextPiece(cell, at);
     at = 0;
+  }
+}
+
+/**
+ * Makes the `length` bytes from `off` on zero, and writes only where they are not. The scratch buffer has `zeros` zeros
+ * at `scratchOffset`.
+ */
+export function clearBytes(
+  h: number,
+  leaf: number,
+  off: number,
+  length: number,
+  scratchOffset: number,
+  zeros: number,
+): void {
+  let cell = leaf;
+  let at = 0;
+  for (let skip = off, left = length; left > 0; ) {
+    const rest = pieceLength(cell, at);
+    const piece = skip > 0 ? Math.min(skip, rest) : Math.min(left, rest, zeros);
+    if (skip > 0) skip -= piece;
+    else {
+      if (compareBytes(h, cell, at, scratchOffset, piece) >= 0) copyIn(h, cell, at, scratchOffset, piece);
+      left -= piece;
+    }
+    if (piece < rest) {
+      at += piece;
+    } else {
+      cell = nextPiece(cell, at);
+      at = 0;
+    }
   }
 }
 

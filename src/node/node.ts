@@ -105,6 +105,7 @@ export function clearNode(h: number, kind: number, node: number): void {
 export class Snapshot {
   /** Views of the scratch buffer: the next `read` overwrites them. */
   readonly children: Int32Array;
+  /** Filled by `readWithTags` only. */
   readonly tags: Int32Array;
   readonly digits: Uint8Array;
   count = 0;
@@ -116,9 +117,18 @@ export class Snapshot {
     this.digits = new Uint8Array(scratch.buffer, at + 2048, 256);
   }
 
-  /** Reads all live children of `node`, whose tag is `tag`, and their tags. */
+  /** Reads all live children of `node`, whose tag is `tag`. */
   read(h: number, node: number, tag: number): void {
-    const count = listChildren(h, node, tag, SCRATCH_CHILDREN);
+    this.list(h, node, tag, 0);
+  }
+
+  /** As {@link read}, and the children's tags; prefetches what hangs from them. */
+  readWithTags(h: number, node: number, tag: number): void {
+    this.list(h, node, tag, 1);
+  }
+
+  private list(h: number, node: number, tag: number, withTags: number): void {
+    const count = listChildren(h, node, tag, SCRATCH_CHILDREN, withTags);
     if (count < 0)
       throw corrupt("a pointer leads to a cell that is no node, or reaches beyond the file", node);
     this.count = count;

@@ -37,11 +37,22 @@ import {
   VERIFY,
 } from "./protocol.ts";
 
-/** Options of {@link openPool}: those of `open`, and the pool's own. */
+/**
+ * Options of {@link openPool}: those of `open`, and the pool's own.
+ *
+ * @example
+ * ```ts
+ * import { openPool, type PoolOptions } from "bancos/pool";
+ * const small = { readers: 1, writers: 1, durability: "commit" } satisfies PoolOptions;
+ * await using pool = await openPool<number>("pool.bancos", small);
+ * await Promise.all([pool.set("a", 1), pool.set("b", 2)]); // one sync for both
+ * console.log(await pool.size); // → 2
+ * ```
+ */
 export interface PoolOptions extends OpenOptions {
-  /** Worker threads that read (default 4). With 0, the writing ones read as well. */
+  /** Worker threads that read, 0 to 64 (default 4). With 0, the writing ones read as well. */
   readers?: number;
-  /** Worker threads that write (default 2; with `readOnly` none). */
+  /** Worker threads that write, 0 to 64 (default 2; with `readOnly` none). */
   writers?: number;
   /** {@link Pool.ready} waits while more operations than this are under way (default 16,384). */
   queueSize?: number;
@@ -72,11 +83,22 @@ interface Packed {
  *
  * Operations on one key take effect in the order in which they were called. `entries`, `keys`, `values`, `first`,
  * `last`, `count` and `size` see every write that was called before them.
+ *
+ * Cost of each: what the store's method costs, in a Worker, and the way there and back (some 20 µs for one alone;
+ * commands that are called together travel together).
+ *
+ * @example
+ * ```ts
+ * import { openPool } from "bancos/pool";
+ * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+ * await Promise.all([pool.set("a", 1), pool.set("b", 2), pool.add("a", 10)]);
+ * console.log(await pool.getMany(["a", "b", "c"])); // → [ 11, 2, undefined ]
+ * ```
  */
 export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
   /** Absolute path of the file. */
   readonly path: string;
-  /** How keys are encoded. */
+  /** How keys are encoded; kept in the file. */
   readonly keyEncoding: KeyEncoding;
   private readonly codec: KeyCodec;
   private readonly readers: readonly Link[];
@@ -130,21 +152,36 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
 
   // ---- frame -----------------------------------------------------------------------------------------------------------
 
-  /** Operations that have been called and not answered. */
+  /**
+   * Operations that have been called and not answered.
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * const done = pool.set("a", 1);
+   * console.log(pool.pending); // → 1
+   * await done;
+   * console.log(pool.pending); // → 0
+   * ```
+   */
   get pending(): number {
     return this.underWay;
   }
 
   /**
-   * Resolves when the pool takes more. Whoever calls without waiting for each answer should wait for this, or what was
-   * called piles up in memory:
+   * Resolves when the pool takes more: at once while fewer than `queueSize` operations are under way. Whoever calls without
+   * waiting for each answer should wait for this, or what was called piles up in memory.
    *
    * @example
    * ```ts
-   * for (const word of words) {
-   *   pool.set(word, 1).catch(report);
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * for (let i = 0; i < 10_000; i++) {
+   *   pool.set(`key ${i}`, i).catch(console.error);
    *   await pool.ready;
    * }
+   * console.log(await pool.size); // → 10000
    * ```
    */
   get ready(): Promise<void> {
@@ -265,32 +302,106 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
 
   // ---- one key ---------------------------------------------------------------------------------------------------------
 
-  /** The key's value, or `undefined`. */
+  /**
+   * The key's value, or `undefined`. See {@link Store.get}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.get}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log(await pool.get("a"), await pool.get("b")); // → 1 undefined
+   * ```
+   */
   get(key: K): Promise<V | undefined> {
     return this.one(GET, false, key);
   }
 
-  /** Is the key there? */
+  /**
+   * Is the key there? See {@link Store.has}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.has}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log(await pool.has("a"), await pool.has("b")); // → true false
+   * ```
+   */
   has(key: K): Promise<boolean> {
     return this.one(HAS, false, key);
   }
 
-  /** Inserts or replaces. */
+  /**
+   * Inserts or replaces, atomically. The value is taken as it is at the call. See {@link Store.set}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.set}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * await pool.set("a", 2);
+   * console.log(await pool.get("a")); // → 2
+   * ```
+   */
   async set(key: K, value: V): Promise<void> {
     return this.one(SET, true, key, this.packValue(value));
   }
 
-  /** Inserts; rejects with `DUPLICATE_KEY` if the key is there. */
+  /**
+   * Inserts; rejects with `DUPLICATE_KEY` if the key is there. See {@link Store.insert}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.insert}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.insert("a", 1);
+   * console.log(await pool.insert("a", 2).catch((error) => error.code)); // → DUPLICATE_KEY
+   * ```
+   */
   async insert(key: K, value: V): Promise<void> {
     return this.one(INSERT, true, key, this.packValue(value));
   }
 
-  /** Removes the key. Was it there? */
+  /**
+   * Removes the key. Was it there? See {@link Store.delete}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.delete}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log(await pool.delete("a"), await pool.delete("a")); // → true false
+   * ```
+   */
   delete(key: K): Promise<boolean> {
     return this.one(DELETE, true, key);
   }
 
-  /** Writes `value` if the key has `expected`; `undefined` stands for absent, on either side. Was it so? */
+  /**
+   * Writes `value` if the key has `expected`, atomically; `undefined` stands for absent, on either side. Was it so? See
+   * {@link Store.compareAndSet}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.compareAndSet}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * console.log(await pool.compareAndSet("a", undefined, 1)); // → true
+   * console.log(await pool.compareAndSet("a", 7, 8)); // → false
+   * ```
+   */
   async compareAndSet(key: K, expected: V | undefined, value: V | undefined): Promise<boolean> {
     const absent: Packed = { how: PLAIN, value: undefined };
     return this.one(
@@ -302,7 +413,20 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     );
   }
 
-  /** Adds to the number at the key, which counts as 0 if it is absent. The new number. */
+  /**
+   * Adds to the number at the key, which counts as 0 if it is absent, atomically. See {@link Store.add}.
+   *
+   * @returns the new number
+   * @throws BancosError (as a rejection) as {@link Store.add}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.add("visits", 1);
+   * console.log(await pool.add("visits", 2)); // → 3
+   * ```
+   */
   async add(key: K, delta: number | bigint): Promise<number | bigint> {
     if (typeof delta !== "number" && typeof delta !== "bigint") {
       throw new BancosError("INVALID_VALUE", `add() takes a number or a bigint, not ${typeof delta}`);
@@ -312,7 +436,20 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
 
   // ---- many keys -------------------------------------------------------------------------------------------------------
 
-  /** The values of many keys, in their order; `undefined` for those that are absent. Several Workers share the work. */
+  /**
+   * The values of many keys, in their order; `undefined` for those that are absent. Several Workers share the work. See
+   * {@link Store.getMany}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.getMany}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("b", 2);
+   * console.log(await pool.getMany(["a", "b"])); // → [ undefined, 2 ]
+   * ```
+   */
   async getMany(keys: readonly K[]): Promise<(V | undefined)[]> {
     this.checkOpen();
     const parts: Promise<(V | undefined)[]>[] = [];
@@ -342,7 +479,22 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     return values as (V | undefined)[];
   }
 
-  /** Keys and values in a range, in key order; fetched in batches, the next one while this one is gone through. */
+  /**
+   * Keys and values in a range, in key order; fetched in batches of up to 4,096, the next one while this one is gone
+   * through. See {@link Store.entries}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.entries}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * for await (const [key, value] of pool.entries({ limit: 10 })) console.log(key, value);
+   * // → a 1
+   * // → b 2
+   * ```
+   */
   async *entries(range?: Range<K>): AsyncGenerator<[K, V], undefined, undefined> {
     for await (const piece of this.pieces(SCAN_ENTRIES, range)) {
       for (let i = 0; i < piece.length; i += 2) yield [piece[i] as K, piece[i + 1] as V];
@@ -350,19 +502,55 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     return undefined;
   }
 
-  /** The keys in a range. As {@link Pool.entries}. */
+  /**
+   * The keys in a range. As {@link Pool.entries}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.keys}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * console.log(await Array.fromAsync(pool.keys())); // → [ "a", "b" ]
+   * ```
+   */
   async *keys(range?: Range<K>): AsyncGenerator<K, undefined, undefined> {
     for await (const piece of this.pieces(SCAN_KEYS, range)) yield* piece as K[];
     return undefined;
   }
 
-  /** The values in a range. As {@link Pool.entries}. */
+  /**
+   * The values in a range. As {@link Pool.entries}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.values}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * console.log(await Array.fromAsync(pool.values({ gt: "a" }))); // → [ 2 ]
+   * ```
+   */
   async *values(range?: Range<K>): AsyncGenerator<V, undefined, undefined> {
     for await (const piece of this.pieces(SCAN_VALUES, range)) yield* piece as V[];
     return undefined;
   }
 
-  /** All entries, in key order. */
+  /**
+   * All entries, in key order. As {@link Pool.entries}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.entries}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * for await (const [key, value] of pool) console.log(key, value); // → a 1
+   * ```
+   */
   [Symbol.asyncIterator](): AsyncGenerator<[K, V], undefined, undefined> {
     return this.entries();
   }
@@ -397,7 +585,19 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     return this.other(SCAN, [what, range, most], () => this.reader());
   }
 
-  /** The first entry of a range (the last one with `reverse`), or `undefined`. */
+  /**
+   * The first entry of a range (the last one with `reverse`), or `undefined`.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.first}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * console.log(await pool.first({ gt: "a" })); // → [ "b", 2 ]
+   * ```
+   */
   async first(range?: Range<K>): Promise<[K, V] | undefined> {
     const packed = this.packRange(range) ?? {};
     if (packed.limit === 0) return undefined;
@@ -405,39 +605,125 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     return key === undefined ? undefined : [key as K, value as V];
   }
 
-  /** The last entry of a range (the first one with `reverse`), or `undefined`. */
+  /**
+   * The last entry of a range (the first one with `reverse`), or `undefined`.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.last}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * console.log(await pool.last()); // → [ "b", 2 ]
+   * ```
+   */
   async last(range?: Range<K>): Promise<[K, V] | undefined> {
     return this.first({ ...range, reverse: range?.reverse !== true });
   }
 
-  /** How many keys are in a range. */
+  /**
+   * How many keys are in a range. See {@link Store.count}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.count}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await Promise.all([pool.set("b", 2), pool.set("a", 1)]);
+   * console.log(await pool.count({ prefix: "a" })); // → 1
+   * ```
+   */
   async count(range?: Range<K>): Promise<number> {
     return this.other(COUNT, [this.packRange(range)], () => this.reader());
   }
 
-  /** How many keys there are. */
+  /**
+   * How many keys there are. See {@link Store.size}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.size}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log(await pool.size); // → 1
+   * ```
+   */
   get size(): Promise<number> {
     return this.other(SIZE, [], () => this.reader());
   }
 
   // ---- durability, looking after the file --------------------------------------------------------------------------------
 
-  /** Resolves when all that was written before the call is on the disk. */
+  /**
+   * Resolves when all that was written before the call is on the disk. See {@link Store.flush}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.flush}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("order 1", 1);
+   * await pool.flush(); // from here on it survives a loss of power
+   * console.log(await pool.get("order 1")); // → 1
+   * ```
+   */
   flush(): Promise<void> {
     return this.other(FLUSH, [], () => this.writers[0] ?? this.reader());
   }
 
-  /** Figures about the file and who uses it. */
+  /**
+   * Figures about the file and who uses it: each Worker is a participant. See {@link Store.stats}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.stats}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * const { keys, participants } = await pool.stats();
+   * console.log(keys, participants.length); // → 0 2
+   * ```
+   */
   stats(): Promise<Stats> {
     return this.other(STATS, [], () => this.reader());
   }
 
-  /** Checks the whole file. Exact when nobody writes meanwhile. */
+  /**
+   * Checks the whole file. Exact when nobody writes meanwhile. See {@link Store.verify}.
+   *
+   * @throws BancosError (as a rejection) as {@link Store.verify}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log((await pool.verify()).ok); // → true
+   * ```
+   */
   verify(): Promise<VerifyReport> {
     return this.other(VERIFY, [], () => this.reader());
   }
 
-  /** Reclaims now what can be, in all Workers. How many cells were freed. */
+  /**
+   * Reclaims now what can be, in all Workers. See {@link Store.collect}.
+   *
+   * @returns how many cells were freed
+   * @throws BancosError (as a rejection) as {@link Store.collect}; `OUTCOME_UNKNOWN`
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * await using pool = await openPool<number>("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.set("a", 1);
+   * console.log((await pool.collect()) >= 0); // → true
+   * ```
+   */
   async collect(): Promise<number> {
     const freed = await Promise.all(
       [...this.writers, ...this.readers].map((link) => this.other<number>(COLLECT, [], () => link)),
@@ -447,7 +733,17 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
 
   /**
    * Waits for all that was called, then closes the Workers' stores and ends the Workers. Idempotent; what is called
-   * after it rejects with `CLOSED`. Rejects with `IO_ERROR` if the last sync fails, and is closed all the same.
+   * after it rejects with `CLOSED`.
+   *
+   * @throws BancosError (as a rejection) `IO_ERROR` if the last sync fails; the pool is closed all the same
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * const pool = await openPool("pool.bancos", { readers: 1, writers: 1 });
+   * await pool.close();
+   * console.log(await pool.get("a").catch((error) => error.code)); // → CLOSED
+   * ```
    */
   close(): Promise<void> {
     this.closed ??= this.closeAll();
@@ -469,6 +765,22 @@ export class Pool<V = Value, K = string> implements AsyncIterable<[K, V]> {
     });
   }
 
+  /**
+   * {@link Pool.close}, for `await using`.
+   *
+   * @throws BancosError as {@link Pool.close}
+   *
+   * @example
+   * ```ts
+   * import { openPool } from "bancos/pool";
+   * {
+   *   await using pool = await openPool("pool.bancos", { readers: 1, writers: 1 });
+   *   await pool.set("a", 1);
+   * } // closed here, also when something throws
+   * await using again = await openPool("pool.bancos");
+   * console.log(await again.size); // → 1
+   * ```
+   */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -534,15 +846,18 @@ function workerModule(): URL {
  *
  * An idle pool does not keep its process alive.
  *
- * @throws BancosError as `open`, as a rejection
+ * Cost: starting the Workers, some milliseconds each.
+ *
+ * @throws BancosError (as a rejection) as {@link open}
  *
  * @example
  * ```ts
  * import { openPool } from "bancos/pool";
  * await using pool = await openPool("mail.bancos", { readers: 4, writers: 2 });
  * await pool.set("alice@example.org", 42);
- * console.log(await pool.get("alice@example.org")); // 42
+ * console.log(await pool.get("alice@example.org")); // → 42
  * for await (const [key, value] of pool.entries({ prefix: "al" })) console.log(key, value);
+ * // → alice@example.org 42
  * ```
  */
 export function openPool<V = Value>(
@@ -552,6 +867,14 @@ export function openPool<V = Value>(
 export function openPool<V = Value>(
   path: string,
   options: PoolOptions & { keyEncoding: "ordered" },
+): Promise<Pool<V, Key>>;
+export function openPool<V = Value>(
+  path: string,
+  options?: PoolOptions & { keyEncoding?: "utf8" },
+): Promise<Pool<V, string>>;
+export function openPool<V = Value>(
+  path: string,
+  options: PoolOptions & { keyEncoding: KeyEncoding },
 ): Promise<Pool<V, Key>>;
 export function openPool<V = Value>(path: string, options?: PoolOptions): Promise<Pool<V, string>>;
 export async function openPool<V = Value>(path: string, options: PoolOptions = {}): Promise<Pool<V, never>> {

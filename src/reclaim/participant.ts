@@ -44,9 +44,10 @@ export class Participant {
   /** Their tags as they were met: kind and depth never change. */
   readonly pathTag = new Int32Array(MOST_NODES);
   pathLength = 0;
-  /** The leaf that the descent ended at, or 0; its tag. */
+  /** The leaf that the descent ended at, or 0; its tag; the node it hangs from, as `lookup` alone tells. */
   leaf = 0;
   leafTag = 0;
+  leafNode = 0;
 
   /** The children of the node being copied or listed. */
   readonly snapshot: Snapshot;

@@ -25,8 +25,13 @@ export const RECLAIM_MOST = 256;
 /**
  * Leaves that wait for the disk make the file larger than its content. When those of all participants take more than
  * the larger of these, the reclaimer is to sync instead of waiting for somebody to flush.
+ *
+ * A sync promises all leaves that there are, so that the next one of each key waits again: a set of keys that is written
+ * over as fast as it goes is synced once for each so many bytes. A quarter keeps the file under 1.5 times its content.
+ * The fixed part keeps small stores from doing little else than sync: 1 MiB costs a store of 20,000 keys 45 % of its
+ * writes, 4 MiB nothing that can be measured.
  */
-const MOST_WAITING = 16 << 20;
+const MOST_WAITING = 4 << 20;
 const MOST_WAITING_SHARE = 1 / 4;
 /** Who has less than this part of it leaves the sync to those who have more. */
 const OWN_SHARE = 1 / 16;

@@ -6,6 +6,7 @@ import { BancosError } from "../errors.ts";
 import {
   INTENT_LOCK0,
   INTENT_LOCK1,
+  INTENT_NONE,
   INTENT_STATE,
   lifeByte,
   SB,
@@ -70,6 +71,8 @@ export function claimSlot(region: Region, role: number): number {
     const me = slotCell(slot);
     const word = load32(h, me, SLOT_WORD);
     if (slotState(word) !== SLOT_FREE) continue;
+    // A free slot with an intent is damaged. It is left as it is, for verify() to tell.
+    if (load32(h, me, INTENT_STATE) !== INTENT_NONE) continue;
     // The life byte of a slot whose thread is gone may still be held by its process: such a slot is not given out.
     if (!lockByte(fd, lifeByte(slot), "write", false)) continue;
     for (let used = slotsUsed(h); used < slot; used = slotsUsed(h)) cas32(h, SB, SB_SLOTS_USED, used, slot);
@@ -119,14 +122,19 @@ export function isDead(region: Region, slot: number): boolean {
   return start === 0 || start !== load64(h, me, SLOT_THREAD_START);
 }
 
-/** A participant as `stats()` shows it. */
+/** A participant, that is an open store of some thread, as `stats()` shows it. */
 export interface ParticipantInfo {
   /** Registry slot, 1 to 512. */
   readonly slot: number;
+  /** `"recovering"` and `"collecting"`: it is dead, and another one finishes or undoes what it did, or frees its memory. */
   readonly state: "alive" | "dead" | "recovering" | "collecting";
+  /** Its process. */
   readonly pid: number;
+  /** Its thread, by the operating system's number. */
   readonly threadId: number;
+  /** `"reader"`: opened with `readOnly`. */
   readonly role: "reader" | "writer";
+  /** When it opened the file. */
   readonly since: Date;
   /** The epoch it is working in; 0 while it does nothing. */
   readonly epoch: number;

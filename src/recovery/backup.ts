@@ -62,7 +62,9 @@ import {
   SLAB_RUN,
   SLAB_SHIFT,
   SLAB_UNITS,
+  SLOT_FREE,
   SLOT_KEY_COUNT,
+  SLOT_WORD,
   slotCell,
   TAG,
 } from "../memory/layout.ts";
@@ -84,7 +86,7 @@ import {
   typeOf,
 } from "../node/leaf.ts";
 import { Participant } from "../reclaim/participant.ts";
-import { slotsUsed } from "../reclaim/registry.ts";
+import { slotState, slotsUsed } from "../reclaim/registry.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
 import { isValidLeaf, placeLeaf } from "./rebuild.ts";
 import { recoverSlot } from "./recover.ts";
@@ -147,7 +149,10 @@ function waitForQuiet(region: Region, me: number): boolean {
   const until = monotonicNs() + MOST_SHUT * 1e6;
   // Once without an intent is enough: whoever announces one later finds the gate shut.
   for (let slot = 1; slot <= slotsUsed(h); slot++) {
-    for (let round = 0; load32(h, slotCell(slot), INTENT_STATE) !== 0; round++) {
+    const them = slotCell(slot);
+    for (let round = 0; load32(h, them, INTENT_STATE) !== 0; round++) {
+      // A free slot has an intent in a damaged file only.
+      if (slotState(load32(h, them, SLOT_WORD)) === SLOT_FREE) break;
       if (round % 64 === 63) {
         if (monotonicNs() > until) return false;
         recoverSlot(region, slot, me);

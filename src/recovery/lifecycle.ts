@@ -41,9 +41,23 @@ import {
 } from "./recover.ts";
 import { syncNow } from "./sync.ts";
 
-/** What `open` found and did; shown by `stats().recovery`. */
+/**
+ * What {@link open} found and did; `stats().recovery`.
+ *
+ * @example
+ * ```ts
+ * import { open, type RecoveryReport } from "bancos";
+ * open("a.bancos").set("key", 1).close();
+ * using store = open("a.bancos", { recover: "rebuild" });
+ * const report: RecoveryReport = store.stats().recovery;
+ * console.log(report.found, report.rebuild?.keys); // → clean 1
+ * ```
+ */
 export interface RecoveryReport {
-  /** `"clean"`: closed in order. `"running"`: others have it open. `"unclean"`: left open, but the machine stayed up. */
+  /**
+   * `"clean"`: closed in order (or new). `"running"`: others have it open. `"unclean"`: left open, but the machine stayed
+   * up. `"copied"`: a copy of a file that was not closed. `"rebooted"`: left open, and the machine started again since.
+   */
   readonly found: "clean" | "running" | "unclean" | "copied" | "rebooted";
   /** Dead participants whose changes were finished or undone. */
   readonly participantsRecovered: number;
@@ -61,6 +75,7 @@ export interface RebuildReport {
   readonly superseded: number;
   /** Cells that looked like leaves and whose checksum was wrong. */
   readonly invalid: number;
+  /** What it took. */
   readonly milliseconds: number;
 }
 

@@ -9,7 +9,14 @@
  * Repeatable from any half-done state: nothing is freed and no leaf is written but for marks (VOID for leaves that did
  * not decide, NONE for deciders of keys that are there) until one sync has put all of that on the disk; W in the
  * superblock stays as it is until a later sync moves it.
+ *
+ * What the rebuild does not look at must not be looked at by a later one either. A slab that was given another use shortly
+ * before the power failed may be on the disk with its new entry and its old bytes, or the other way round: leaves of a
+ * use that the table does not know, with right checksums. When the slab is next cut into cells of the old class, the
+ * new tags and the new entry reach the disk apart from each other too, and a third loss of power would bring back what
+ * the first had lost. So all that is not a leaf which counts, or did, is zeroed before the sync.
  */
+import { corrupt } from "../errors.ts";
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "../memory/classes.ts";
 import {
   AUX_SHIFT,
@@ -73,7 +80,7 @@ import {
 import { fileBlocks, monotonicNs, syncFile, truncate } from "../memory/platform.ts";
 import { fillWord, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { SCRATCH_KEY } from "../memory/scratch.ts";
+import { SCRATCH_KEY, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import {
   describeCells,
   entryClass,
@@ -83,7 +90,7 @@ import {
   freeRun,
   nextInRun,
 } from "../memory/slabs.ts";
-import { readToScratch } from "../node/bytes.ts";
+import { clearBytes, readToScratch } from "../node/bytes.ts";
 import {
   firstDifference,
   isNumber,
@@ -101,6 +108,7 @@ import { Participant } from "../reclaim/participant.ts";
 import { slotIncarnation, slotWord } from "../reclaim/registry.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "../rowex/place.ts";
 import type { RebuildReport } from "./lifecycle.ts";
+import { failSync } from "./sync.ts";
 
 /**
  * A mark's m can't be far beyond the number of syncs that page 0 knows of: each sync that ended took page 0 with it.
@@ -135,18 +143,26 @@ export function isValidLeaf(region: Region, cell: number, room: number, mostMark
   const h = region.h;
   const tag = load32(h, cell, TAG);
   if ((tag & KIND_MASK) !== LEAF || (tag & REACHABLE) === 0) return false;
-  const type = typeOf(tag);
-  const digits = keyLengthOf(tag);
-  if (type === 0 || leafBytes(digits, type, 0) > room) return false;
-  let length = 0;
-  if (!isNumber(type)) {
-    length = load32(h, cell, lengthOffset(digits));
-    if (length < 0 || leafBytes(digits, type, length) > room) return false;
-  }
-  if (!isSound(h, region.salt, cell, tag, digits, type, leafBytes(digits, type, length))) return false;
+  const bytes = bytesOf(h, cell, tag, room);
+  if (bytes === 0 || !isSound(h, region.salt, cell, tag, keyLengthOf(tag), typeOf(tag), bytes)) return false;
   const m = markedAt(h, cell);
   const mark = markKind(h, cell);
   return mark === MARK_NONE || mark === MARK_VOID ? m === 0 : m <= mostMarked;
+}
+
+/** How many bytes the leaf takes, by what it says; 0 if those are more than `room`. */
+function bytesOf(h: number, cell: number, tag: number, room: number): number {
+  const type = typeOf(tag);
+  const digits = keyLengthOf(tag);
+  if (type === 0 || leafBytes(digits, type, 0) > room) return 0;
+  const length = isNumber(type) ? 0 : load32(h, cell, lengthOffset(digits));
+  const bytes = length < 0 ? 0 : leafBytes(digits, type, length);
+  return bytes > room ? 0 : bytes;
+}
+
+/** Makes bytes zero that no leaf has, in a mapping that reaches the file. */
+function clear(region: Region, cell: number, off: number, length: number): void {
+  if (region.mode !== "private") clearBytes(region.h, cell, off, length, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
 }
 
 /** Rebuilds the tree. Nobody else has the file open. Throws IO_ERROR, NO_SPACE, FULL. */
@@ -158,7 +174,9 @@ export function rebuild(region: Region): RebuildReport {
   const onDisk = load64(h, SB, SB_W);
   const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
 
-  if (region.mode !== "private") forgetBeyond(region);
+  if (!isPrivate) forgetBeyond(region);
+  // What `clear` compares with and copies from.
+  region.scratch.fill(0, SCRATCH_VALUE, SCRATCH_VALUE + SCRATCH_VALUE_BYTES);
   resetRegistry(h);
   resetSlabs(region);
   resetSuperblock(h);
@@ -174,14 +192,16 @@ export function rebuild(region: Region): RebuildReport {
   let highestMark = onDisk;
   forEachLeafCell(region, (cell, room) => {
     const tag = load32(h, cell, TAG);
-    if (tag === FREE) return;
-    if (!isValidLeaf(region, cell, room, mostMarked)) {
+    if (tag === FREE || !isValidLeaf(region, cell, room, mostMarked)) {
       // Nothing was ever promised of it, and no half-done state makes it valid.
-      invalid++;
+      if (tag !== FREE) invalid++;
       store32(h, cell, TAG, FREE);
+      clear(region, cell, TAG, room);
       return;
     }
     leaves++;
+    const bytes = bytesOf(h, cell, tag, room);
+    clear(region, cell, bytes, room - bytes);
     const mark = markKind(h, cell);
     highestSeq = Math.max(highestSeq, sequenceOf(h, cell));
     if (mark === MARK_VOID) return;
@@ -198,7 +218,7 @@ export function rebuild(region: Region): RebuildReport {
   store64(h, slotCell(BUILDER), SLOT_KEY_COUNT, keys);
 
   // In a private mapping nothing reaches the file, and nothing needs to.
-  if (!isPrivate) syncFile(region.fd);
+  if (!isPrivate) syncAll(region);
   // From here on the disk can be trusted to hold the verdicts: cells may be freed.
   store64(h, SB, SB_W_DISK, highestMark);
   freeLeftovers(region);
@@ -209,6 +229,14 @@ export function rebuild(region: Region): RebuildReport {
     invalid,
     milliseconds: Math.round((monotonicNs() - started) / 1e6),
   };
+}
+
+function syncAll(region: Region): void {
+  try {
+    syncFile(region.fd);
+  } catch (error) {
+    throw failSync(region, error);
+  }
 }
 
 function noWait(): void {
@@ -256,6 +284,8 @@ function resetSlabs(region: Region): void {
       store32(h, entry, ENTRY_WORD, entryWord(SLAB_CELLS, NODE256, 0));
     } else if (sound && kind === SLAB_CELLS && entryClass(word) >= FIRST_LEAF_CLASS) {
       store32(h, entry, ENTRY_WORD, entryWord(SLAB_CELLS, entryClass(word), 0));
+      const cut = CLASS_CELLS[entryClass(word)]! * CLASS_BYTES[entryClass(word)]!;
+      clear(region, (slab * SLAB_UNITS) | 0, cut, SLAB_BYTES - cut);
       frontier = slab + 1;
     } else if (sound && kind === SLAB_RUN && runFits(region, slab)) {
       store32(h, entry, ENTRY_WORD, entryWord(SLAB_RUN, 0, 0));
@@ -267,6 +297,7 @@ function resetSlabs(region: Region): void {
       frontier = slab + 1;
     } else {
       store32(h, entry, ENTRY_WORD, entryWord(SLAB_FREE, 0, 0));
+      clear(region, (slab * SLAB_UNITS) | 0, 0, SLAB_BYTES);
     }
   }
   let free = 0;
@@ -361,7 +392,9 @@ function addToNode(p: Participant, index: number, leaf: number): void {
 function splitAbove(p: Participant, d: number, leaf: number, otherDigit: number): void {
   const h = p.h;
   let i = p.pathLength - 1;
-  while (depthOnPath(p, i) >= d) i--;
+  while (i >= 0 && depthOnPath(p, i) >= d) i--;
+  // The root's digit tells two keys apart, unless a terminator stands in the middle of one of them.
+  if (i < 0) throw corrupt("a leaf's key goes on behind its end", leaf);
   const child = i === p.pathLength - 1 ? p.leaf : p.path[i + 1]!;
   const node = newNode(p, NODE4, d);
   place(h, NODE4, node, 0, otherDigit, child);

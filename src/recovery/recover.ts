@@ -151,7 +151,6 @@ function redo(region: Region, slot: number, state: number): void {
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
     if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
       markRemoved(h, oldLeaf, MARK_DELETED);
-    if (region.persists && oldLeaf !== 0) persistMark(h, oldLeaf);
     const field = load32(h, me, INTENT_FIELD);
     const value = load32(h, me, INTENT_VALUE);
     if ((field & FIELD_BYTE) !== 0) store8(h, parent, field & ~FIELD_BYTE, value);
@@ -160,6 +159,7 @@ function redo(region: Region, slot: number, state: number): void {
   }
   if (mark === INTENT_MARK_REPLACED && markKind(h, oldLeaf) === MARK_NONE)
     markReplaced(h, oldLeaf, MARK_SUPERSEDED);
+  // Either mark, before the unlock. (The committing store need not wait for it: nodes are not believed after a reboot.)
   if (region.persists && oldLeaf !== 0) persistMark(h, oldLeaf);
   store64(h, me, SLOT_KEY_COUNT, load64(h, me, INTENT_KEY_COUNT));
   if (isHeld(h, slot, parent)) {

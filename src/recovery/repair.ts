@@ -69,8 +69,9 @@ export interface RepairReport {
   readonly keys: number;
   /** Leaves that were found whole, old ones of the same key among them. */
   readonly leaves: number;
-  /** Leaves that were in the tree and are damaged: at most 1,000 of them, and how many there are. */
+  /** Leaves that were in the tree and are damaged: at most 1,000 of them. */
   readonly lost: readonly LostLeaf[];
+  /** How many leaves were in the tree and are damaged. */
   readonly lostCount: number;
   /** Keys of which only values were found that had been replaced: they are not in the new file. */
   readonly outdated: number;

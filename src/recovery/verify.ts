@@ -66,7 +66,7 @@ import type { Participant } from "../reclaim/participant.ts";
 import { ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import { isValidLeaf } from "./rebuild.ts";
 
-/** Something that is wrong in a file. */
+/** Something that is wrong in a file; part of {@link VerifyReport}. */
 export interface Problem {
   /** What kind of thing is wrong. Stable between versions. */
   readonly code:
@@ -84,17 +84,32 @@ export interface Problem {
     | "KEY_COUNT";
   /** Byte offset in the file. */
   readonly offset: number;
+  /** What is wrong, in words. */
   readonly message: string;
 }
 
-/** What {@link Store.verify} found. */
+/**
+ * What {@link Store.verify} found.
+ *
+ * @example
+ * ```ts
+ * import { open, type VerifyReport } from "bancos";
+ * using store = open("a.bancos");
+ * store.set("key", 1);
+ * const { ok, keys, problems }: VerifyReport = store.verify();
+ * console.log(ok, keys, problems); // → true 1 []
+ * ```
+ */
 export interface VerifyReport {
+  /** Is nothing wrong? */
   readonly ok: boolean;
-  /** At most 1,000. */
+  /** What is wrong: at most 1,000 of them. */
   readonly problems: readonly Problem[];
-  /** Keys, nodes and cells that were looked at. */
+  /** Keys that were looked at. */
   readonly keys: number;
+  /** Inner nodes that were looked at. */
   readonly nodes: number;
+  /** Cells that were looked at, free ones among them. */
   readonly cells: number;
 }
 

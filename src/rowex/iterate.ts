@@ -7,8 +7,8 @@
  * changes its digit, and what is below a node that was replaced meanwhile is below its replacement too.
  */
 import { corrupt } from "../errors.ts";
-import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, REACHABLE } from "../memory/layout.ts";
-import { compareBytes } from "../memory/primitives.ts";
+import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, REACHABLE, TAG } from "../memory/layout.ts";
+import { compareBytes, load32 } from "../memory/primitives.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
@@ -19,7 +19,7 @@ import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 export class Walk {
   private cells = new Int32Array(1024);
   private tags = new Int32Array(1024);
-  /** For each cell the depth of the node it hangs from. */
+  /** For each cell the depth of the node it hangs from; its tag is 0 where it has not been read. */
   private depths = new Int16Array(1024);
   private top = 0;
   /** Tag, and depth of the parent, of the cell that was popped last. */
@@ -73,7 +73,7 @@ export interface Seek {
 /** Starts a walk over all keys. */
 export function walkAll(p: Participant, walk: Walk, reverse: boolean): void {
   walk.clear();
-  pushChildren(p, walk, p.root, NODE256 | LIVE, reverse, -1);
+  pushChildren(p, walk, p.root, NODE256 | LIVE, reverse, -1, true);
 }
 
 /** Starts a walk at a bound: forwards over all keys at or above it, in reverse over those at or below it. */
@@ -113,7 +113,7 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
       pushWhole(p, walk, node, p.pathTag[i]!, i, d, length, witness, tag, seek);
       return;
     }
-    pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!);
+    pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!, i >= last - SOON);
     // The path ends here: the bound's digit is absent (if d is this depth, everything was said).
     if (depth === d) return;
   }
@@ -154,7 +154,13 @@ function divergence(p: Participant, leaf: number, tag: number, length: number): 
   return p.key[digits] === 0 && length === digits + 1 ? length : digits;
 }
 
-/** Pushes a node's children beyond `digit` (-1: all) so that the first in walking order is on top. */
+/** Nodes at the end of the path, besides the last, to whose other children a walk comes even if it is short. */
+const SOON = 2;
+
+/**
+ * Pushes a node's children beyond `digit` (-1: all) so that the first in walking order is on top; with their tags if the
+ * walk comes to them `soon`.
+ */
 function pushChildren(
   p: Participant,
   walk: Walk,
@@ -162,23 +168,31 @@ function pushChildren(
   tag: number,
   reverse: boolean,
   digit: number,
+  soon: boolean,
 ): void {
   const snapshot = p.snapshot;
-  snapshot.read(p.h, node, tag);
+  if (soon) snapshot.readWithTags(p.h, node, tag);
+  else snapshot.read(p.h, node, tag);
   const { digits, children, tags, count } = snapshot;
   const depth = tag >>> AUX_SHIFT;
   if (reverse) {
     for (let i = 0; i < count; i++) {
       if (digit >= 0 && digits[i]! >= digit) break;
-      walk.push(children[i]!, tags[i]!, depth);
+      walk.push(children[i]!, soon ? tags[i]! : 0, depth);
     }
   } else {
     for (let i = count - 1; i >= 0; i--) {
       if (digits[i]! <= digit) break;
-      walk.push(children[i]!, tags[i]!, depth);
+      walk.push(children[i]!, soon ? tags[i]! : 0, depth);
     }
   }
 }
+
+/**
+ * A node without children is one that is being taken apart while we look. So many of them are met only where a damaged
+ * file leads to the same few again and again.
+ */
+const MOST_BARREN = 100_000;
 
 /** Walks on and writes up to `most` leaves into `leaves`; returns how many. Fewer than `most`: the walk has ended. */
 export function nextLeaves(
@@ -191,10 +205,11 @@ export function nextLeaves(
   const h = p.h;
   const { children, tags } = p.snapshot;
   let n = 0;
+  let barren = 0;
   while (n < most) {
     const cell = walk.pop();
     if (cell === 0) break;
-    let tag = walk.tag;
+    let tag = walk.tag === 0 ? load32(h, cell, TAG) : walk.tag;
     if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(cell, REACHABLE);
     const kind = tag & KIND_MASK;
     if (kind === LEAF) {
@@ -206,8 +221,9 @@ export function nextLeaves(
     const depth = tag >>> AUX_SHIFT;
     // A damaged file must not lead round in circles.
     if (depth <= walk.parentDepth) throw corrupt("a node is not deeper than the one above it", cell);
-    p.snapshot.read(h, cell, tag);
+    p.snapshot.readWithTags(h, cell, tag);
     const count = p.snapshot.count;
+    if (count === 0 && ++barren > MOST_BARREN) throw corrupt("nodes without children", cell);
     // Leaves that come before the first node go out at once; the rest waits on the stack.
     let i = reverse ? count - 1 : 0;
     const step = reverse ? -1 : 1;

@@ -29,11 +29,15 @@ const LOOK_EVERY = 2e6;
  * A change starts again when another came before it. So many times in a row that does not happen: then what the
  * descent finds and what the check under the lock asks for contradict each other, in a damaged file.
  */
-const MOST_ROUNDS = 100_000;
+const MOST_ROUNDS = 10_000;
+/** From then on others are given the processor each time: whoever came before us is to finish. */
+const YIELD_FROM = 100;
 
 /** Called before try number `round` of a change to the place that `p.path` leads to. Throws CORRUPT. */
 export function startAgain(p: Participant, round: number): void {
+  if (round < YIELD_FROM) return;
   if (round > MOST_ROUNDS) throw corrupt("a node contradicts itself", p.path[p.pathLength - 1]!);
+  yieldThread();
 }
 
 /**

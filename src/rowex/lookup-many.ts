@@ -7,6 +7,7 @@ import { childOf, compareBytes, load32 } from "../memory/primitives.ts";
 import { LANE_BYTES, LANES, SCRATCH_LANES } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
+import { type Hints, hashDigits } from "./hints.ts";
 import { checkChild } from "./place.ts";
 
 /** Digits that a lane holds, with the terminator. */
@@ -22,6 +23,10 @@ export class Lanes {
   readonly leaves = new Int32Array(LANES);
   readonly tags = new Int32Array(LANES);
   private readonly depths = new Int32Array(LANES);
+  private readonly hashes = new Int32Array(LANES);
+  private readonly hinted = new Int32Array(LANES);
+  /** The node that the leaf found hangs from. */
+  private readonly nodes = new Int32Array(LANES);
   /** Lanes that are still on their way. */
   private readonly active = new Int32Array(LANES);
 
@@ -30,15 +35,42 @@ export class Lanes {
   }
 
   /** Looks up the keys in the first `count` lanes. The caller is in an epoch. Throws CORRUPT. */
-  lookup(p: Participant, count: number): void {
-    const h = p.h;
-    const { keys, lengths, leaves, tags, depths, active } = this;
+  lookup(p: Participant, count: number, hints: Hints): void {
+    const { lengths, leaves, hashes, hinted, keys, tags } = this;
+    // What the hints name is asked for all at once, before any of it is looked at.
     for (let i = 0; i < count; i++) {
-      leaves[i] = childOf(h, p.root, NODE256 | LIVE, keys[i]![0]!, -1);
-      depths[i] = 0;
-      active[i] = i;
+      hashes[i] = hashDigits(p.words, (SCRATCH_LANES + i * LANE_BYTES) >>> 2, lengths[i]!);
+      const at = hints.probe(hashes[i]!);
+      hinted[i] = at;
+      if (at >= 0) hints.prefetch(p.h, at);
     }
-    let left = count;
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const at = hinted[i]!;
+      if (at >= 0) {
+        const leaf = hints.check(p, at, keys[i]!, SCRATCH_LANES + i * LANE_BYTES, lengths[i]!);
+        if (leaf !== 0) {
+          leaves[i] = leaf;
+          tags[i] = p.leafTag;
+          continue;
+        }
+      }
+      this.active[left++] = i;
+    }
+    if (left > 0) this.descend(p, left, hints);
+  }
+
+  /** The first `left` of `active`, from the root. */
+  private descend(p: Participant, most: number, hints: Hints): void {
+    const h = p.h;
+    const { keys, lengths, leaves, tags, depths, active, nodes } = this;
+    for (let a = 0; a < most; a++) {
+      const i = active[a]!;
+      leaves[i] = childOf(h, p.root, NODE256 | LIVE, keys[i]![0]!, -1);
+      nodes[i] = p.root;
+      depths[i] = 0;
+    }
+    let left = most;
     while (left > 0) {
       let kept = 0;
       for (let a = 0; a < left; a++) {
@@ -51,6 +83,7 @@ export class Lanes {
           const length = lengths[i]!;
           const key = SCRATCH_LANES + i * LANE_BYTES;
           if (keyLengthOf(tag) !== length || compareBytes(h, cell, LEAF_KEY, key, length) >= 0) leaves[i] = 0;
+          else hints.noteHash(p, this.hashes[i]!, nodes[i]!, cell);
           continue;
         }
         const depth = tag >>> AUX_SHIFT;
@@ -59,6 +92,7 @@ export class Lanes {
           continue;
         }
         depths[i] = depth;
+        nodes[i] = cell;
         leaves[i] = childOf(h, cell, tag, keys[i]![depth]!, -1);
         active[kept++] = i;
       }

@@ -24,14 +24,15 @@ import {
 
 /**
  * Replaces the key's value if it is there and `condition` agrees. Returns whether it did. The value of a float64 leaf
- * is looked at under the lock, since it may change in place; other leaves never change.
+ * is looked at under the lock, since it may change in place; other leaves never change. `found`: a hint has the key.
  */
-export function updateIf(p: Participant, payload: Payload, condition: Condition): boolean {
+export function updateIf(p: Participant, payload: Payload, condition: Condition, found: boolean): boolean {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    descend(p);
-    const leaf = p.leaf;
-    if (leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)) break;
+    if (!found || round > 0) {
+      descend(p);
+      if (p.leaf === 0 || !hasKey(p.h, p.leaf, p.leafTag, p.keyLength)) break;
+    }
     const changes = typeOf(p.leafTag) === TYPE_FLOAT64;
     if (!changes && !condition(p)) break;
     if (changes && payload.type === TYPE_FLOAT64) {
@@ -66,11 +67,14 @@ export interface Delta {
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. */
-export function add(p: Participant, delta: Delta, key: unknown): number | bigint {
+/**
+ * Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. `found`: a hint
+ * has the key.
+ */
+export function add(p: Participant, delta: Delta, key: unknown, found: boolean): number | bigint {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    if (write(p, delta.payload, IF_ABSENT)) {
+    if (write(p, delta.payload, IF_ABSENT, found && round === 0)) {
       return delta.payload.type === TYPE_FLOAT64 ? delta.number : (delta.bigint as bigint);
     }
     const type = typeOf(p.leafTag);

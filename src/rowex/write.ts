@@ -69,15 +69,16 @@ export const IF_PRESENT = 2;
 
 /**
  * Writes the key in the scratch buffer. Returns whether it was written; false only as `condition` says.
- * The caller is in an epoch. Linearized by the committing store.
+ * The caller is in an epoch, and, if `found`, has found the key there by a hint. Linearized by the committing store.
  * Throws FULL, NO_SPACE, IO_ERROR, CORRUPT; the caller then recovers this participant's own intent.
  */
-export function write(p: Participant, payload: Payload, condition: number): boolean {
+export function write(p: Participant, payload: Payload, condition: number, found: boolean): boolean {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    descend(p);
+    const hinted = found && round === 0;
+    if (!hinted) descend(p);
     const leaf = p.leaf;
-    if (leaf !== 0 && hasKey(p.h, leaf, p.leafTag, p.keyLength)) {
+    if (hinted || (leaf !== 0 && hasKey(p.h, leaf, p.leafTag, p.keyLength))) {
       if (condition === IF_ABSENT) {
         dropNewLeaf(p);
         return false;

@@ -10,21 +10,33 @@ import { ioError, syncDirectory, writeEmptyStore } from "./create.ts";
 import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
 import { checkOptions } from "./options.ts";
 
-/** What a long piece of work tells, and how it is stopped. */
+/**
+ * Options of {@link compact} and {@link repair}.
+ *
+ * @example
+ * ```ts
+ * import { type CopyOptions, compact, open } from "bancos";
+ * open("a.bancos").set("key", 1).close();
+ * const options: CopyOptions = { onProgress: (share) => share, signal: AbortSignal.timeout(60_000) };
+ * console.log((await compact("a.bancos", options)).keys); // → 1
+ * ```
+ */
 export interface CopyOptions {
   /** Called now and then: how much is done, 0 to 1, and how many keys. */
   onProgress?: (share: number, keys: number) => void;
   /** Stops the work; the promise is rejected with the signal's reason, and no file appears. */
   signal?: AbortSignal;
-  /** As for `open`. */
+  /** As of {@link OpenOptions}. */
   force?: readonly "filesystem"[];
 }
 
-/** What a copy took. */
+/** What {@link compact} made. */
 export interface CopyReport {
+  /** Keys in the copy. */
   readonly keys: number;
-  /** Bytes of the file that was copied, and of the copy. */
+  /** Bytes of the file that was copied. */
   readonly before: number;
+  /** Bytes of the copy. */
   readonly after: number;
 }
 
@@ -196,8 +208,21 @@ export function checkIsNew(path: string): void {
  * Puts a compact copy of the store in the place of the file. Nobody else may have it open; who comes meanwhile waits.
  * Killed at any moment, it leaves the old file or the new one.
  *
+ * Cost: a pass over everything, room for the copy beside the file, and one sync.
+ *
  * @throws BancosError `NOT_FOUND`, `INVALID_OPERATION` if others have it open, `NO_SPACE`, `IO_ERROR`, `CORRUPT`, and
- * what else `open` throws
+ * what else `open` throws; or the reason of `options.signal`
+ *
+ * @example
+ * ```ts
+ * import { compact, open } from "bancos";
+ * const store = open<string>("live.bancos");
+ * for (let i = 0; i < 20_000; i++) store.set(`key ${i}`, "x".repeat(100));
+ * for (let i = 1; i < 20_000; i++) store.delete(`key ${i}`);
+ * store.close();
+ * const { keys, before, after } = await compact("live.bancos");
+ * console.log(keys, after < before); // → 1 true
+ * ```
  */
 export async function compact(path: string, options: CopyOptions = {}): Promise<CopyReport> {
   const checked = checkOptions({

@@ -4,7 +4,7 @@
  */
 import type { KeyCodec } from "../codec/index.ts";
 import { corrupt } from "../errors.ts";
-import { gather } from "../memory/primitives.ts";
+import { CHECK_ASCENDING, CHECK_DESCENDING, CHECK_SUMS, gather } from "../memory/primitives.ts";
 import {
   MOST_LEAVES,
   SCRATCH_KEYS,
@@ -35,6 +35,7 @@ export const VALUES = 2;
 export const ENTRIES = 3;
 
 const FIRST_BATCH = 32;
+const BAD_LEAF = "a leaf's checksum is wrong, or it is out of order or reaches beyond the file,";
 
 /** One batch after the other of the keys in a range. */
 export class Cursor {
@@ -115,7 +116,7 @@ export class Cursor {
       SCRATCH_KEYS_BYTES,
       wantsValues ? SCRATCH_NUMBERS : -1,
       p.region.salt,
-      this.host.verifyReads ? 1 : 0,
+      (this.host.verifyReads ? CHECK_SUMS : 0) | (reverse ? CHECK_DESCENDING : CHECK_ASCENDING),
     );
     if (count < found) {
       this.done = false;
@@ -127,10 +128,15 @@ export class Cursor {
     let at = SCRATCH_KEYS;
     for (let i = 0; i < count; i++) {
       const tag = leaves[found + i]!;
-      if (tag === 0) throw corrupt("a leaf's checksum is wrong, or it reaches beyond the file,", leaves[i]!);
+      if (tag === 0) throw corrupt(BAD_LEAF, leaves[i]!);
       const length = keyLengthOf(tag);
       lengths[i] = length;
       at += length;
+    }
+    // A damaged file must not lead back to where the walk has been.
+    if (this.started && count > 0) {
+      const order = buf.compare(this.last, 0, this.lastLength, SCRATCH_KEYS, SCRATCH_KEYS + lengths[0]!);
+      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, leaves[0]!);
     }
     for (const end of ends) {
       // Keys come in order: if the last one is within, all are.

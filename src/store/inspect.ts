@@ -115,9 +115,11 @@ import { readValue } from "./value.ts";
 
 /** A node's child. */
 export interface ChildView {
+  /** The digit that leads to it. */
   readonly digit: number;
   /** Byte offset in the file. */
   readonly offset: number;
+  /** Its node kind, or "leaf". */
   readonly kind: string;
 }
 
@@ -125,7 +127,9 @@ export interface ChildView {
 export interface NodeView {
   /** Byte offset in the file. */
   readonly offset: number;
+  /** Its node kind. */
   readonly kind: "Node4" | "Node16" | "Node48" | "Node256";
+  /** Is it in the tree (`"live"`), of a change under way (`"private"`), or no more? */
   readonly state: "free" | "private" | "live" | "retired";
   /** Index of the digit by which it tells its children apart. */
   readonly depth: number;
@@ -133,6 +137,7 @@ export interface NodeView {
   readonly used: number;
   /** Children it has now. */
   readonly live: number;
+  /** The most that it can have. */
   readonly capacity: number;
   /** The participant slot that has it locked (or retired it), 0: nobody. */
   readonly slot: number;
@@ -150,11 +155,15 @@ export interface PathStep extends NodeView {
 export interface LeafView {
   /** Byte offset in the file. */
   readonly offset: number;
+  /** Is it in the tree (`"live"`), of a change under way (`"private"`), or no more? */
   readonly state: "free" | "private" | "live" | "retired";
-  /** Digits of its key, and the key; undefined where they make no sense. */
+  /** How many digits its key has. */
   readonly digits: number;
+  /** The key; undefined where its digits make no sense. */
   readonly key: unknown;
+  /** Type of the value, such as "number", "json". */
   readonly type: string;
+  /** Of two leaves of one key the one with the higher number is the later. */
   readonly sequence: number;
   /** Whether a later change of the key put an end to it. */
   readonly mark: "none" | "superseded" | "deleted" | "void";
@@ -162,31 +171,39 @@ export interface LeafView {
   readonly markedAt: number;
   /** Did an older leaf of the key, which a sync had promised, exist when it was written? */
   readonly hasOld: boolean;
+  /** Is its checksum that of what it holds? */
   readonly checksum: "right" | "wrong";
-  /** Bytes of the value, and of the whole leaf. */
+  /** Bytes of the value. */
   readonly valueBytes: number;
+  /** Bytes of the whole leaf. */
   readonly bytes: number;
   /** The value; undefined if it is large (over 1 MiB) or makes no sense. */
   readonly value: unknown;
+  /** What is wrong with it, null: nothing. */
   readonly problem: string | null;
 }
 
 /** The way from the root to a key. */
 export interface KeyInspection {
+  /** Is the key in the store? */
   readonly found: boolean;
   /** The key's digits, without the terminator. */
   readonly digits: Uint8Array;
+  /** The nodes on the way, from the root on. */
   readonly path: readonly PathStep[];
   /** The leaf where the way ends: of this key if `found`, else of another one; null if it ends at a node. */
   readonly leaf: LeafView | null;
+  /** What is wrong on the way, null: nothing. */
   readonly problem: string | null;
 }
 
 /** The slab around an offset. */
 export interface SlabView {
+  /** Its number, from 0. */
   readonly number: number;
   /** Byte offset in the file. */
   readonly offset: number;
+  /** What it is used for. */
   readonly kind:
     | "free"
     | "claimed"
@@ -196,14 +213,17 @@ export interface SlabView {
     | "reserved"
     | "never used"
     | "unknown";
-  /** Size class, with the bytes of a cell and the cells of the slab; 0 where it has none. */
+  /** Size class of its cells; 0 where it has none. */
   readonly sizeClass: number;
+  /** Bytes of one of its cells; 0 where it has none. */
   readonly cellBytes: number;
+  /** How many cells it has; 0 where it has none. */
   readonly cells: number;
-  /** First slab and slabs of the run. */
+  /** First slab and slabs of the run that it is part of; null if of none. */
   readonly run: { readonly first: number; readonly slabs: number } | null;
-  /** The participant slot that owns it, 0: nobody; and its process. */
+  /** The participant slot that owns it, 0: nobody. */
   readonly owner: number;
+  /** The process of the owner, 0: nobody. */
   readonly ownerPid: number;
   /** Is the table entry's checksum right? null for kinds that have none. */
   readonly sound: boolean | null;
@@ -213,20 +233,27 @@ export interface SlabView {
 export interface CellInspection {
   /** What it is, such as "leaf", "Node48", "superblock", "participant slot 3". */
   readonly what: string;
-  /** Byte offset where it starts, and its length. */
+  /** Byte offset where it starts. */
   readonly offset: number;
+  /** Its length in bytes. */
   readonly bytes: number;
+  /** Of a cell: is it in the tree (`"live"`), of a change under way (`"private"`), or no more? null: no cell. */
   readonly state: "free" | "private" | "live" | "retired" | null;
   /** The participant slot in the cell's tag, 0: none. */
   readonly slot: number;
+  /** The slab it lies in. */
   readonly slab: SlabView;
+  /** What it says if it is an inner node, else null. */
   readonly node: NodeView | null;
+  /** The children of an inner node, by digit. */
   readonly children: readonly ChildView[];
+  /** What it says if it is a leaf, else null. */
   readonly leaf: LeafView | null;
   /** Named values, for what is neither node nor leaf. */
   readonly fields: readonly (readonly [string, number | string])[];
   /** Its first bytes, as many as were asked for. */
   readonly dump: Uint8Array;
+  /** What is wrong with it, null: nothing. */
   readonly problem: string | null;
 }
 
@@ -424,7 +451,10 @@ function leafView(p: Participant, codec: KeyCodec, leaf: number, tag: number): L
  * ```ts
  * import { inspectKey, open } from "bancos";
  * using store = open("mail.bancos");
+ * store.set("alice@example.org", 42).set("albert@example.org", 7);
  * for (const step of inspectKey(store, "alice@example.org").path) console.log(step.kind, step.depth, step.live);
+ * // → Node256 0 1
+ * // → Node4 2 2
  * ```
  */
 export function inspectKey<V, K>(store: Store<V, K>, key: K): KeyInspection {
@@ -508,7 +538,9 @@ const nothing = (what: string, offset: number, bytes: number, fields: Found["fie
  * ```ts
  * import { inspectAt, open } from "bancos";
  * using store = open("mail.bancos");
+ * store.set("alice@example.org", 42);
  * for (const { offset } of store.verify().problems) console.log(inspectAt(store, offset).what);
+ * console.log(inspectAt(store, 0).what); // → superblock
  * ```
  */
 export function inspectAt<V, K>(store: Store<V, K>, offset: number, dump = 256): CellInspection {

@@ -111,7 +111,7 @@ export function openFileAsStore(pathGiven: string, options: CheckedOptions, alon
       // With the descriptor go its locks.
       if (h !== 0) closeHandle(h);
       else closeFile(fd);
-      throw error;
+      throw error instanceof PlatformError ? ioError(`cannot open ${path}`, error) : error;
     }
   }
 }
@@ -292,6 +292,8 @@ export function closeOpened(opened: Opened): void {
       participant.heap.abandon();
       part(region, participant.slot, role);
     }
+  } catch (error) {
+    throw error instanceof PlatformError ? ioError(`cannot close ${region.path} in order`, error) : error;
   } finally {
     region.close();
   }

@@ -3,7 +3,18 @@ import { KEY_ENCODINGS, type KeyEncoding } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
 import { INITIAL_SLABS, MAX_SLABS, SLAB_BYTES } from "../memory/layout.ts";
 
-/** Options of {@link open}. */
+/**
+ * Options of {@link open}. A name that is none of these, or a value that makes no sense, is the error `INVALID_OPTION`.
+ *
+ * @example
+ * ```ts
+ * import { type OpenOptions, open } from "bancos";
+ * const safe = { durability: "commit", maxSize: 2 ** 30 } satisfies OpenOptions;
+ * using store = open("orders.bancos", safe);
+ * store.set("order 1", { paid: true }); // on the disk when it returns
+ * console.log(store.stats().bytes.maxSize); // → 1073741824
+ * ```
+ */
 export interface OpenOptions {
   /** Make the file if it is not there (default true); false: error `NOT_FOUND`. */
   create?: boolean;
@@ -21,11 +32,17 @@ export interface OpenOptions {
   durability?: "process" | "commit";
   /** A background flush comes at most this many milliseconds after a write (default 1000); 0: never. */
   flushEvery?: number;
-  /** Open in spite of: a filesystem that is not supported; or treat the file as persistent memory (tests). */
+  /**
+   * Open in spite of: `"filesystem"`, one that is not supported (several processes may then damage the file);
+   * `"persistent-memory"`: treat the file as such, for tests.
+   */
   force?: readonly ("filesystem" | "persistent-memory")[];
   /** `"rebuild"`: rebuild the tree from the leaves whatever the file says. Default `"auto"`: as the file needs. */
   recover?: "auto" | "rebuild";
-  /** Check a value's checksum at every `get`. Default true; see docs/guarantees.md. */
+  /**
+   * Check a value's checksum at every `get` (default true); damage is then the error `CORRUPT` instead of a wrong value.
+   * Costs about 3 ns per 8 bytes of the value.
+   */
   verifyReads?: boolean;
   /** How keys are encoded; kept in the file. Default: the file's own, `"utf8"` for a new one. */
   keyEncoding?: KeyEncoding;

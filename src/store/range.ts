@@ -11,7 +11,7 @@ import { BancosError } from "../errors.ts";
  * import { open } from "bancos";
  * using store = open("fruit.bancos");
  * store.set("apple", 1).set("banana", 2).set("cherry", 3);
- * console.log([...store.keys({ gte: "b", reverse: true, limit: 10 })]); // ["cherry", "banana"]
+ * console.log([...store.keys({ gte: "b", reverse: true, limit: 10 })]); // → [ "cherry", "banana" ]
  * ```
  */
 export interface Range<K = unknown> {
@@ -27,7 +27,7 @@ export interface Range<K = unknown> {
   prefix?: K;
   /** From the last key to the first. */
   reverse?: boolean;
-  /** At most this many. */
+  /** At most this many: a whole number, 0 or more. */
   limit?: number;
 }
 

@@ -20,7 +20,17 @@ import { type RepairReport, saltOfTable, salvage } from "../recovery/repair.ts";
 import { type CopyOptions, checkIsNew, drive, NewFile } from "./backup.ts";
 import { ioError } from "./create.ts";
 
-/** Options of {@link repair}. */
+/**
+ * Options of {@link repair}.
+ *
+ * @example
+ * ```ts
+ * import { open, type RepairOptions, repair } from "bancos";
+ * open("a.bancos", { keyEncoding: "binary" }).set(Uint8Array.of(1), "one").close();
+ * const options: RepairOptions = { keyEncoding: "binary" };
+ * console.log((await repair("a.bancos", "saved.bancos", options)).keys); // → 1
+ * ```
+ */
 export interface RepairOptions extends CopyOptions {
   /** How the keys are encoded, where the damaged file does not tell. Default: what it says, else `"utf8"`. */
   keyEncoding?: KeyEncoding;
@@ -30,8 +40,21 @@ export interface RepairOptions extends CopyOptions {
  * Saves what can be saved of the damaged file at `path` into the new file `to`, and says what was lost. The damaged
  * file is not changed. Nobody may have it open.
  *
+ * Cost: a pass over every byte of the file, memory in proportion to the keys, and room for the new file.
+ *
  * @throws BancosError `NOT_FOUND`, `NOT_A_STORE`, `VERSION`, `CORRUPT` if nothing can be checked any more,
- * `INVALID_OPERATION` if the file is open or there is one at `to`, `NO_SPACE`, `IO_ERROR`
+ * `INVALID_OPERATION` if the file is open or there is one at `to`, `NO_SPACE`, `IO_ERROR`; or the reason of
+ * `options.signal`
+ *
+ * @example
+ * ```ts
+ * import { open, repair } from "bancos";
+ * open("damaged.bancos").set("a", 1).set("b", 2).close();
+ * const { keys, lostCount } = await repair("damaged.bancos", "saved.bancos");
+ * console.log(keys, lostCount); // → 2 0
+ * using saved = open("saved.bancos");
+ * console.log([...saved]); // → [ [ "a", 1 ], [ "b", 2 ] ]
+ * ```
  */
 export async function repair(path: string, to: string, options: RepairOptions = {}): Promise<RepairReport> {
   if (native.error !== null) throw native.error;
@@ -69,12 +92,19 @@ export async function repair(path: string, to: string, options: RepairOptions = 
       );
     }
     const saltRecovered = findSalt(region, constants);
-    const encoding = options.keyEncoding ?? encodingOf(constants.keyEncoding) ?? KEY_ENCODINGS[0]!;
+    const encoding = options.keyEncoding ?? likelyEncoding(constants, region.salt);
     const areMarksComplete = found === "unclean" || load32(h, SB, SB_CLEAN) === 1;
     return await salvageTo(region, constants, encoding, to, saltRecovered, areMarksComplete, options);
   } finally {
     closeHandle(h);
   }
+}
+
+/** The key encoding with which the superblock's checksum is right; where none is, what it says. */
+function likelyEncoding(constants: Constants, salt: number): KeyEncoding {
+  const said = encodingOf(constants.keyEncoding) ?? KEY_ENCODINGS[0]!;
+  if (constants.areSound) return said;
+  return KEY_ENCODINGS.find((_, id) => constants.fitWith(salt, id)) ?? said;
 }
 
 /** Sees to it that the region's salt can be believed; returns whether it had to be computed back. */

@@ -34,22 +34,39 @@ import { type ParticipantInfo, participants, ROLE_WRITER } from "../reclaim/regi
 import type { RecoveryReport } from "../recovery/lifecycle.ts";
 import type { Opened } from "./open.ts";
 
-/** How many cells of one kind there are, and the bytes they take. */
+/** How many cells of one kind there are, and the bytes they take. Part of {@link Stats}. */
 export interface CellFigures {
   /** In the tree (or private to a change under way). */
   readonly used: number;
   /** Retired: waiting until nobody can see them any more. */
   readonly limbo: number;
+  /** Free, in slabs of this kind. */
   readonly free: number;
   /** Bytes of the used cells. */
   readonly usedBytes: number;
 }
 
-/** What {@link Store.stats} returns. Sizes in bytes. */
+/**
+ * What {@link Store.stats} returns. Sizes in bytes.
+ *
+ * @example
+ * ```ts
+ * import { open, type Stats } from "bancos";
+ * const perKey = ({ bytes, keys }: Stats) => (bytes.leaves + bytes.nodes) / keys;
+ *
+ * using store = open("a.bancos");
+ * for (let i = 0; i < 1000; i++) store.set(`key ${i}`, i);
+ * console.log(perKey(store.stats()) < 64, store.stats().access); // → true write
+ * ```
+ */
 export interface Stats {
+  /** Absolute path of the file. */
   readonly path: string;
+  /** How keys are encoded: a {@link KeyEncoding}. */
   readonly keyEncoding: string;
+  /** How many keys there are. */
   readonly keys: number;
+  /** What the bytes of the file are used for. */
   readonly bytes: {
     /** Length of the file. */
     readonly file: number;
@@ -57,39 +74,55 @@ export interface Stats {
     readonly maxSize: number;
     /** Superblock, registry, slab tables. */
     readonly overhead: number;
+    /** Inner nodes in the tree. */
     readonly nodes: number;
+    /** Leaves in the tree: keys and values. */
     readonly leaves: number;
+    /** Cells that are retired and not yet free. */
     readonly limbo: number;
     /** Free cells in slabs, and what is left over in them. */
     readonly slack: number;
     /** Slabs that are free, or have never been used. */
     readonly free: number;
   };
+  /** Cells by kind. */
   readonly cells: {
+    /** Nodes of up to 4 children. */
     readonly node4: CellFigures;
+    /** Nodes of up to 16 children. */
     readonly node16: CellFigures;
+    /** Nodes of up to 48 children. */
     readonly node48: CellFigures;
+    /** Nodes of up to 256 children. */
     readonly node256: CellFigures;
+    /** Leaves, one a key. */
     readonly leaves: CellFigures;
   };
+  /** The present epoch: memory is used again when all participants have left the one in which it was retired. */
   readonly epoch: number;
   /**
    * `"unregistered"`: the file can't be opened for writing, so that this store has no slot in the registry and nobody
    * knows of it. What it reads is right only while nobody writes.
    */
   readonly access: "write" | "read" | "unregistered";
+  /** Everybody who has the file open, this store among them. */
   readonly participants: readonly ParticipantInfo[];
   /** Who is in the oldest epoch and so delays the reuse of memory; null if nobody. */
   readonly heldBackBy: ParticipantInfo | null;
+  /** The native part. */
   readonly native: {
+    /** How it was built or loaded. */
     readonly build: string;
+    /** What compiled it, where that is known. */
     readonly compiler: string | undefined;
+    /** The instruction that writes a line of the cache back to persistent memory. */
     readonly writeBack: string;
   };
   /** What this open found and repaired. */
   readonly recovery: RecoveryReport;
   /** Dead participants recovered since the file was made, by anybody. */
   readonly recoveries: number;
+  /** The option of the same name, as it is in force. */
   readonly verifyReads: boolean;
   /** Is the file in persistent memory (or was that forced), so that each change is durable when it returns? */
   readonly persistentMemory: boolean;

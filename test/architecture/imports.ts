@@ -18,6 +18,7 @@ export const LAYERS = [
   "recovery",
   "store",
   "pool",
+  "adapters",
   "entry",
   "cli",
 ] as const;
@@ -32,6 +33,12 @@ const OUTSIDE: Partial<Record<Layer, readonly string[]>> = {
   memory: ["c/", "build/", "native/"],
   entry: ["package.json"],
   cli: ["package.json"],
+};
+
+/** The one package that an adapter is for. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  "src/adapters/level.ts": "abstract-level",
+  "src/adapters/unstorage.ts": "unstorage",
 };
 
 const CLAUSE = String.raw`[\w$*{},\s]+?`;
@@ -68,7 +75,8 @@ function problemOf(
   if (!name.startsWith(".")) {
     if (name === "bun:ffi" && layer !== "memory") return "only src/memory may use bun:ffi";
     if (/^(node|bun):|^bun$/.test(name) || layer === "cli") return undefined;
-    return "only src/cli may use other packages";
+    if (PACKAGES[path] === name) return undefined;
+    return "only src/cli may use other packages, and an adapter the one that it is for";
   }
   const target = posix.normalize(posix.join(posix.dirname(path), name));
   if (!target.startsWith("src/")) {
@@ -80,6 +88,9 @@ function problemOf(
   if (below === undefined) return "it is in no layer";
   if (layer === "cli")
     return CLI_MAY_IMPORT.includes(below) ? undefined : "src/cli uses the entries and src/store";
+  // So that whoever doesn't use an adapter needs no package for it.
+  if (layer === "entry" && below === "adapters" && target !== path.replace("src/", "src/adapters/"))
+    return "an adapter has an entry of its own";
   if (LAYERS.indexOf(below) > LAYERS.indexOf(layer)) return `${layer} lies below ${below}`;
   return undefined;
 }

@@ -48,6 +48,8 @@ describe("the check itself", () => {
     ["src/memory/mapped.ts", 'import { dlopen } from "bun:ffi";\nimport { a } from "../errors.ts";\n'],
     ["src/store/store.ts", 'import { k } from "../codec/keys.ts";\nimport fs from "node:fs";\n'],
     ["src/index.ts", 'export { k } from "./store/store.ts";\n'],
+    ["src/adapters/level.ts", 'import { AbstractLevel } from "abstract-level";\n'],
+    ["src/level.ts", 'export * from "./adapters/level.ts";\n'],
     ["src/cli/main.ts", 'import { k } from "../index.ts";\nimport { Command } from "commander";\n'],
   ]);
   const withFile = (path: string, source: string) => new Map([...good, [path, source]]);
@@ -71,6 +73,9 @@ describe("the check itself", () => {
     ["an entry used from inside", "src/store/x.ts", 'import "../index.ts";'],
     ["bun:ffi outside of memory", "src/node/x.ts", 'import { dlopen } from "bun:ffi";'],
     ["a package in the library", "src/store/x.ts", 'import pc from "picocolors";'],
+    ["an adapter used from inside", "src/pool/x.ts", 'import "../adapters/level.ts";'],
+    ["an adapter in another's entry", "src/x.ts", 'export * from "./adapters/level.ts";'],
+    ["another's package in an adapter", "src/adapters/x.ts", 'import { A } from "abstract-level";'],
     ["a deep import by the command line", "src/cli/x.ts", 'import { m } from "../memory/mapped.ts";'],
     ["a file that is not there", "src/store/x.ts", 'import { n } from "./nothing.ts";'],
     ["a test used by the library", "src/store/x.ts", 'import { h } from "../../test/setup.ts";'],

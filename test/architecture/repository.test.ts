@@ -102,6 +102,8 @@ describe("no file names", () => {
 describe("package.json", () => {
   const manifest: {
     dependencies?: Record<string, string>;
+    peerDependencies: Record<string, string>;
+    peerDependenciesMeta: Record<string, { optional?: boolean }>;
     devDependencies: Record<string, string>;
     exports: Record<string, string | Record<string, string>>;
     bin: Record<string, string>;
@@ -110,8 +112,22 @@ describe("package.json", () => {
   test("asks for no package at run time, and for exact versions in development", () => {
     expect(manifest.dependencies).toBeUndefined();
     expect(
-      Object.values(manifest.devDependencies).filter((version) => !/^\d+\.\d+\.\d+$/.test(version)),
+      // Two versions of one package need another name for one of them.
+      Object.values(manifest.devDependencies).filter(
+        (version) => !/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+$/.test(version),
+      ),
     ).toEqual([]);
+  });
+
+  test("asks for the packages of the adapters only where they are used, and tests with one that it allows", () => {
+    const peers = Object.entries(manifest.peerDependencies);
+    expect(peers.map(([name]) => manifest.peerDependenciesMeta[name]?.optional)).toEqual(
+      peers.map(() => true),
+    );
+    const tested = peers.filter(
+      ([name, range]) => !Bun.semver.satisfies(manifest.devDependencies[name] ?? "", range),
+    );
+    expect(tested).toEqual([]);
   });
 
   test("exports files that are there", () => {

@@ -1,4 +1,5 @@
 /** What the child processes of these tests do: `child.ts WHAT PATH …`. */
+import { writeSync } from "node:fs";
 import { BancosError, open } from "../../src/index.ts";
 
 const [what = "", path = "", ...rest] = process.argv.slice(2);
@@ -39,6 +40,61 @@ switch (what) {
     if (store.count({ prefix: `${name} ` }) !== mine.size) throw new Error("keys came or went");
     store.close();
     console.log([...codes].join());
+    break;
+  }
+  case "commit": {
+    // Writes and says what has been promised, a line each, until it is killed: a number of a key that is on the disk.
+    const [name = "", how = ""] = rest;
+    const store = open(path, { flushEvery: 0, durability: how === "commit" ? "commit" : "process" });
+    const value = (i: number): string => `${i} ${"v".repeat((i * 37) % 300)}`;
+    for (let i = 0; ; i++) {
+      store.set(`${name} ${i}`, value(i));
+      // Now and then an older key goes, and a key of all is replaced.
+      if (i % 7 === 6) store.delete(`${name} ${i - 3}`);
+      store.set(`last ${name}`, i);
+      if (how === "flush" && i % 4 === 3) store.flushSync();
+      if (how === "commit" || i % 4 === 3) writeSync(1, `${i}\n`);
+    }
+  }
+  case "sync": {
+    // Writes and flushes until a flush fails. Says how many keys were flushed, and what came after.
+    const store = open(path, { flushEvery: 0 });
+    let flushed = 0;
+    const said: string[] = [];
+    const note = (run: () => unknown): void => {
+      try {
+        run();
+        said.push("done");
+      } catch (error) {
+        if (!(error instanceof BancosError)) throw error;
+        said.push(error.code);
+      }
+    };
+    for (let n = 0; said.length === 0; n++) {
+      for (let i = 0; i < 100; i++) {
+        if (said.length === 0) {
+          try {
+            store.set(`key ${n * 100 + i}`, "v".repeat(1000));
+          } catch (error) {
+            if (!(error instanceof BancosError)) throw error;
+            said.push(`set: ${error.code}`);
+          }
+        }
+      }
+      try {
+        store.flushSync();
+        if (said.length === 0) flushed = (n + 1) * 100;
+      } catch (error) {
+        if (!(error instanceof BancosError)) throw error;
+        said.push(error.code);
+      }
+    }
+    note(() => store.flushSync());
+    for (let i = 0; i < flushed; i++) {
+      if (store.get(`key ${i}`) !== "v".repeat(1000)) throw new Error(`key ${i} is wrong`);
+    }
+    note(() => store.close());
+    console.log(JSON.stringify({ flushed, said }));
     break;
   }
   case "leave": {

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { open } from "../../src/index.ts";
 import { SLAB_BYTES } from "../../src/memory/layout.ts";
 import { codeOf, expectSound, finish, freshFolder, freshPath } from "../store/support.ts";
-import { Mounted } from "./support.ts";
+import { Mounted } from "./mounted.ts";
 
 const CHILD = join(import.meta.dir, "child.ts");
 

@@ -24,8 +24,8 @@ test("a store that never flushes does not grow with what waits for the disk", ()
     if (i % (keys / 2) === 0) sizes.push(statSync(path).size);
   }
   console.log(`${loaded >> 20} MiB loaded, then ${sizes.map((size) => size >> 20).join(", ")} MiB`);
-  // What may wait: 16 MiB, or a quarter of what is live; then growth goes by sixteenths.
-  expect(sizes.at(-1)!).toBeLessThan((loaded + Math.max(16 * MIB, loaded / 4)) * 1.2);
+  // What may wait: 4 MiB, or a quarter of what is live; then growth goes by sixteenths.
+  expect(sizes.at(-1)!).toBeLessThan((loaded + Math.max(4 * MIB, loaded / 4)) * 1.2);
   expect(sizes.at(-1)!).toBe(sizes.at(-3)!);
   store.flushSync();
   store.flushSync();

@@ -8,6 +8,7 @@ import {
   FIRST_TABLE_SLAB,
   SB_CAPACITY,
   SB_END,
+  SB_KEY_ENCODING,
   SB_MAGIC,
   SB_SALT,
   SLAB_BYTES,
@@ -95,6 +96,29 @@ test("with a superblock of noise everything is saved: the slab table gives the s
   expect(new Map(store.entries())).toEqual(new Map(content));
   expect(report.saltRecovered).toBe(true);
   finish(store);
+});
+
+test("with a damaged key encoding in the superblock, keys are what they were: its checksum tells which it was", async () => {
+  for (const keyEncoding of ["utf8", "binary", "ordered"] as const) {
+    const path = freshPath();
+    const store = open(path, { keyEncoding: keyEncoding as "ordered", flushEvery: 0 });
+    const keys = Array.from({ length: 20 }, (_, i) =>
+      keyEncoding === "utf8" ? `\u0001${i + 100}` : Uint8Array.of(1, 1, i),
+    );
+    for (const key of keys) store.set(key, `value ${key}`);
+    finish(store);
+    for (const damaged of [0, 1, 2, 7]) {
+      const bytes = readFileSync(path);
+      bytes.writeInt32LE(damaged, SB_KEY_ENCODING);
+      // With the salt damaged as well.
+      if (damaged === 7) bytes.writeInt32LE(7, SB_SALT);
+      const { report, store: found } = await repaired(bytes);
+      expect(found.keyEncoding).toBe(keyEncoding);
+      expect([...found.keys()] as unknown[]).toEqual(keys);
+      expect(report.keys).toBe(20);
+      finish(found);
+    }
+  }
 });
 
 test("with a slab table of noise, and a superblock that is damaged but for the salt, everything is saved", async () => {

@@ -1,61 +1,34 @@
 /**
- * The code in README and guide is what a newcomer copies: it type-checks, runs, prints what its `// → ` comments say, and
- * leaves whole files behind. Each block is a program of its own, in an empty folder where `bancos` is this project.
+ * The code in README, guide and doc comments is what a newcomer copies: it type-checks, runs, prints what its `// → `
+ * comments say, and leaves whole files behind. Each block is a program of its own, in an empty folder where `bancos` is
+ * this project.
  */
-import { describe, expect, onTestFinished, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ERROR_CODES, open, Store } from "../../src/index.ts";
-import { ROOT, textOf } from "../architecture/files.ts";
+import { ERROR_CODES, Store } from "../../src/index.ts";
+import { projectFiles, ROOT, textOf } from "../architecture/files.ts";
+import { examplesOf } from "./docstrings.ts";
 import { codeBlocks, tablesOf } from "./markdown.ts";
+import { expectWholeFiles, printed, project, promised, run, typeErrors } from "./project.ts";
 
-const blocks = ["README.md", "docs/guide.md"].flatMap((page) =>
-  codeBlocks(textOf(page) ?? "", "ts").map((block) => ({
-    ...block,
-    name: `${page}:${block.line}, ${block.heading}`,
-  })),
-);
-
-/** An empty folder with `bancos` installed, which goes when the running test ends. */
-function project(): string {
-  const folder = mkdtempSync(join(tmpdir(), "bancos-docs-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, "node_modules"));
-  symlinkSync(ROOT, join(folder, "node_modules/bancos"));
-  return folder;
-}
-
-/** What the block says that it prints. */
-const promised = (code: string): string[] =>
-  [...code.matchAll(/\/\/ → (.*)$/gm)].map(([, text = ""]) => text.trimEnd());
-
-/** What was printed, without the line breaks that `console.log` puts into arrays and objects that are long. */
-const printed = (output: string): string[] => output.replace(/\n$/, "").split("\n");
-
-async function run(folder: string, code: string): Promise<{ out: string; err: string; exitCode: number }> {
-  writeFileSync(join(folder, "block.ts"), code);
-  const child = Bun.spawn([process.execPath, "block.ts"], {
-    cwd: folder,
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-  return { out, err, exitCode: await child.exited };
-}
-
-function expectWholeFiles(folder: string): void {
-  for (const name of readdirSync(folder).filter((entry) => entry.endsWith(".bancos"))) {
-    using store = open(join(folder, name), { create: false });
-    expect({ name, problems: store.verify().problems }).toEqual({ name, problems: [] });
-  }
-}
+const sources = projectFiles().filter((path) => path.startsWith("src/") && path.endsWith(".ts"));
+const blocks = [
+  ...["README.md", "docs/guide.md"].flatMap((page) =>
+    codeBlocks(textOf(page) ?? "", "ts").map((block) => ({
+      ...block,
+      name: `${page}:${block.line}, ${block.heading}`,
+    })),
+  ),
+  ...sources.flatMap((path) => examplesOf(path, textOf(path) ?? "")),
+];
 
 describe("a code block", () => {
-  test("of README and guide is there to be run", () => {
+  test("of README, guide and doc comments is there to be run", () => {
     expect(blocks.filter(({ name }) => name.startsWith("README.md")).length).toBeGreaterThan(0);
     expect(blocks.filter(({ name }) => name.startsWith("docs/guide.md")).length).toBeGreaterThan(10);
+    expect(blocks.filter(({ name }) => name.startsWith("src/store/store.ts")).length).toBeGreaterThan(25);
+    expect(blocks.filter(({ name }) => name.startsWith("src/pool/pool.ts")).length).toBeGreaterThan(20);
   });
 
   for (const { name, code } of blocks) {
@@ -73,31 +46,7 @@ describe("a code block", () => {
   }
 
   test("has the types that a strict project asks for", async () => {
-    const folder = project();
-    const names = new Map(blocks.map(({ name }, i) => [`block${i}.ts`, name]));
-    for (const [i, { code }] of blocks.entries()) writeFileSync(join(folder, `block${i}.ts`), code);
-    writeFileSync(
-      join(folder, "tsconfig.json"),
-      JSON.stringify({
-        extends: join(ROOT, "tsconfig.json"),
-        compilerOptions: { typeRoots: [join(ROOT, "node_modules"), join(ROOT, "node_modules/@types")] },
-        include: ["block*.ts"],
-      }),
-    );
-    const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-    const child = Bun.spawn([process.execPath, tsc, "--noEmit", "--pretty", "false", "-p", folder], {
-      cwd: folder,
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const output = (await child.stdout.text()) + (await child.stderr.text());
-    // Errors in the project's own files are the business of `make types`.
-    const problems = output.split("\n").filter((line) => /^block\d+\.ts/.test(line));
-    expect(problems.map((line) => line.replace(/^block\d+\.ts/, (file) => names.get(file) ?? file))).toEqual(
-      [],
-    );
-    await child.exited;
-    expect(output).not.toContain("error TS18003");
+    expect(await typeErrors(blocks)).toEqual([]);
   });
 });
 
@@ -112,6 +61,18 @@ describe("the check itself", () => {
     expect(printed(out)).not.toEqual(promised(wrong));
     expect((await run(folder, 'import "bancos/none";\n')).exitCode).not.toBe(0);
     expectWholeFiles(folder);
+  });
+});
+
+describe("what was printed", () => {
+  test("is a line again where console.log broke an array or object", () => {
+    expect(printed('{\n  a: "b",\n  c: [\n    1, 2\n  ],\n}\n7\n\nx\n')).toEqual([
+      '{ a: "b", c: [ 1, 2 ] }',
+      "7",
+      "",
+      "x",
+    ]);
+    expect(printed("Map(1) {\n  1: 2,\n}\n")).toEqual(["Map(1) { 1: 2 }"]);
   });
 });
 

@@ -85,7 +85,7 @@ describe("childOf and listChildren", () => {
           if (expected !== 0) expect(words(TAG_AT, 1)).toEqual([LEAF | LIVE | (digit << AUX_SHIFT)]);
         }
         const sorted = [...digits].sort((a, b) => a - b);
-        expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(digits.length);
+        expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(digits.length);
         expect(words(LIST, digits.length)).toEqual(sorted.map((digit) => CHILD + digit * 8));
         expect(words(LIST + 1024, digits.length)).toEqual(sorted.map((d) => LEAF | LIVE | (d << AUX_SHIFT)));
         expect([...file.scratch.subarray(LIST + 2048, LIST + 2048 + digits.length)]).toEqual(sorted);
@@ -98,10 +98,10 @@ describe("childOf and listChildren", () => {
       const tag = makeNode(kind, [5, 0, 9]);
       m.store32(file.h, NODE, COUNTS, countsOf(2, 2));
       expect(m.childOf(file.h, NODE, tag, 9, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(2);
+      expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(2);
       place(file.h, kind, NODE, 0, 5, 0);
       expect(m.childOf(file.h, NODE, tag, 5, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(1);
+      expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(1);
       expect(words(LIST, 1)).toEqual([CHILD]);
     }
   });
@@ -110,14 +110,14 @@ describe("childOf and listChildren", () => {
     const tag = makeNode(NODE4, [1, 2]);
     for (const kind of [0, LEAF, 6, 7]) {
       expect(m.childOf(file.h, NODE, (tag & ~7) | kind, 1, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, (tag & ~7) | kind, LIST)).toBe(-1);
+      expect(m.listChildren(file.h, NODE, (tag & ~7) | kind, LIST, 1)).toBe(-1);
     }
     for (const node of [BYTES / 8 - 1, -1, 2 ** 31 - 1]) {
       expect(m.childOf(file.h, node, tag, 1, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, node, tag, LIST)).toBe(-1);
+      expect(m.listChildren(file.h, node, tag, LIST, 1)).toBe(-1);
     }
     expect(m.childOf(file.h, NODE, tag, 1, 65_535)).toBe(0);
-    expect(m.listChildren(file.h, NODE, tag, 65_000)).toBe(-1);
+    expect(m.listChildren(file.h, NODE, tag, 65_000, 1)).toBe(-1);
     place(file.h, NODE4, NODE, 0, 1, -5);
     expect(m.childOf(file.h, NODE, tag, 1, TAG_AT)).toBe(-5);
     expect(words(TAG_AT, 1)).toEqual([0]);

@@ -75,10 +75,16 @@ const MOST_AT_ONCE = 30;
 function checkKey(key: string, events: readonly Event[], initial: Content): Violation | null {
   const ends: { readonly at: number; readonly event: Event; readonly isCall: boolean }[] = [];
   for (const event of events) {
+    if (event.to < event.from)
+      throw new Error(`${key}: the call at ${event.from} returned before it was called`);
     ends.push({ at: event.from, event, isCall: true });
     if (event.to !== Number.POSITIVE_INFINITY) ends.push({ at: event.to, event, isCall: false });
   }
   ends.sort((a, b) => a.at - b.at);
+  for (let i = 1; i < ends.length; i++) {
+    // Which came first could not be told.
+    if (ends[i]!.at === ends[i - 1]!.at) throw new Error(`${key}: ticket ${ends[i]!.at} was given twice`);
+  }
   const underWay: (Event | null)[] = [];
   let configurations: Configuration[] = [{ value: initial, done: 0 }];
   for (const { event, isCall } of ends) {
@@ -123,7 +129,10 @@ function checkKey(key: string, events: readonly Event[], initial: Content): Viol
   return null;
 }
 
-/** Checks a history, key by key; `initial` is what each key has at its start. Null: it is linearizable. */
+/**
+ * Checks a history, key by key; `initial` is what each key has at its start. Null: it is linearizable. Throws if a
+ * ticket was given twice or an operation ended before it began: then it is no history.
+ */
 export function checkHistory(
   history: readonly Event[],
   initial: ReadonlyMap<string, Content> = new Map(),

@@ -5,6 +5,9 @@ import { churnKey, churnValue } from "./roles.ts";
 import { Scene } from "./scene.ts";
 import { checkWhole } from "./support.ts";
 
+/** Bytes that may wait for the disk in a small store: as the protocol has it (src/reclaim/reclaim.ts). */
+export const MOST_WAITING: number = 4 << 20;
+
 export interface PlateauReport {
   /** File length after the keys were first written, after the first pass, and the most at the end of any pass. */
   readonly filled: number;

@@ -112,11 +112,11 @@ function rescue(ready: Ready, how: Rescue, opener: Thread, played: Played[]): Ac
   const ending = run(actor, operation?.run ?? ((store: Store) => store.collect()));
   if (ending.how === "waits") throw new Error("the rescuer waits for nobody");
   if (operation !== undefined)
-    played.push({
-      operation,
-      ended: ending.how,
-      ...(ending.how === "done" ? { result: ending.result } : {}),
-    });
+    played.push(
+      ending.how === "done"
+        ? { operation, ended: "done", result: ending.result, from: 1, to: 1 }
+        : { operation, ended: "died", from: 1, to: Number.POSITIVE_INFINITY },
+    );
   return ending.how === "done" ? actor : null;
 }
 
@@ -205,7 +205,7 @@ export function play(
     arm(victim.thread, at[0]!, manner);
     const ending = run(victim, what.victim.run);
     if (ending.how !== "died") return "beyond";
-    played.push({ operation: what.victim, ended: "died" });
+    played.push({ operation: what.victim, ended: "died", from: 0, to: Number.POSITIVE_INFINITY });
     for (let link = 1; link < at.length; link++) {
       const how = witness.thread.dead ? "open" : rescues[link - 1]!;
       const thread = how === "open" ? machine.spawn(`opener ${link}`) : witness.thread;

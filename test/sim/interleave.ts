@@ -9,10 +9,11 @@
 import { contents, rebuild, settle, verify } from "./audit.ts";
 import type { Manner } from "./machine.ts";
 import { machine } from "./machine.ts";
-import { type Contents, explain, type Operation, type Played } from "./model.ts";
+import { type Contents, explain, type Operation } from "./model.ts";
+import { Play } from "./play.ts";
 import { type Failures, told } from "./report.ts";
 import type { Scenario } from "./scenarios.ts";
-import { type Actor, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
+import { type Actor, guests, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
 
 /** A world with two participants on the tree of a scenario. */
 export interface Stage {
@@ -53,6 +54,9 @@ export function stage(scenario: Scenario, promised: boolean, accident: Accident 
     a = openActor("A");
   }
   const b = openActor("B");
+  // Both have met the keys before, and search by their hints at first; no more keys than have room in the first table.
+  for (const actor of [a, b])
+    for (const [key] of scenario.keys.slice(0, 32)) run(actor, (store) => store.get(key));
   const problems: string[] = [];
   verify(a, problems);
   if (problems.length > 0) throw new Error(`${scenario.name}: ${problems.join("; ")}`);
@@ -96,28 +100,9 @@ export function interleaveAt(
 ): number {
   back();
   const problems: string[] = [];
-  const played: Played[] = [];
-  if (accident !== null) played.push({ operation: accident.operation, ended: "died" });
+  const play = new Play(problems);
+  if (accident !== null) play.accident(accident.operation);
   let ran = false;
-  let waits = false;
-  const runB = (last: boolean): void => {
-    try {
-      const ending = run(b, opB.run);
-      if (ending.how === "waits") {
-        waits = true;
-        if (last) problems.push("B waits for nobody");
-      } else
-        played.push({
-          operation: opB,
-          ended: ending.how,
-          ...("result" in ending ? { result: ending.result } : {}),
-          last,
-        });
-      if (ending.how === "died") coverage.died++;
-    } catch (error) {
-      problems.push(`B: ${told(error)}`);
-    }
-  };
   if (cut !== undefined) {
     b.thread.dieAt = cut.at;
     b.thread.manner = cut.manner;
@@ -126,29 +111,26 @@ export function interleaveAt(
   a.thread.hookAt = n;
   a.thread.hook = () => {
     ran = true;
-    runB(false);
+    play.start(b, opB);
   };
   let next = Number.POSITIVE_INFINITY;
   try {
-    const ending = run(a, opA.run);
+    play.start(a, opA);
     if (machine.conflictAt < Number.POSITIVE_INFINITY) next = machine.conflictAt + 1;
     if (EVERY) next = n + 1;
     machine.footprint = null;
-    if (ending.how === "done") played.unshift({ operation: opA, ended: "done", result: ending.result });
-    else problems.push(`A ${ending.how}`);
     if (!ran) return Number.POSITIVE_INFINITY;
     b.thread.rearm();
-    if (waits) {
-      coverage.waited++;
-      runB(true);
-    }
+    play.finish();
+    coverage.waited += play.waited;
+    coverage.died += play.died;
     a.thread.rearm();
     coverage.runs++;
     const hash = machine.hash();
     // The same file at the end was looked at already.
     const seen = coverage.endings.get(hash);
     const after = seen ?? contents(a, problems);
-    const wrong = explain(before, played, after);
+    const wrong = explain(before, play.played, after);
     if (wrong !== null) problems.push(wrong);
     problems.push(...machine.violations);
     machine.violations = [];
@@ -159,12 +141,13 @@ export function interleaveAt(
       if (b.thread.dead || accident !== null) {
         run(a, (store) => store.collect());
         last = contents(a, problems);
-        const then = explain(before, played, last);
+        const then = explain(before, play.played, last);
         if (then !== null) problems.push(`after recovery: ${then}`);
       }
       verify(a, problems);
       const copy = machine.copy();
-      settle(b.thread.dead ? [a] : [a, b], last.size, problems);
+      const others = [b, ...guests].filter(({ thread }) => !thread.dead);
+      settle([a, ...others], last.size, problems);
       machine.putBack(copy);
       rebuild((there) => explain(last, [], there), Number.POSITIVE_INFINITY, problems);
     }

@@ -17,6 +17,8 @@
  */
 import { CLASS_BYTES, CLASS_CELLS, CLASSES } from "../../src/memory/classes.ts";
 import {
+  CHUNK_ENTRIES,
+  CHUNK_ENTRY_BYTES,
   COUNTS,
   ENTRY_BYTES,
   ENTRY_CLASS_MASK,
@@ -35,11 +37,14 @@ import {
   PRIVATE,
   REGISTRY_SLAB,
   RETIRED,
+  SB_EPOCH,
   SLAB_BYTES,
   SLAB_CELLS,
   SLAB_RUN,
+  SLOT_ALIVE,
   SLOT_BYTES,
   SLOT_EPOCH,
+  SLOT_FREE,
   SLOT_MASK,
   SLOT_RECOVERING,
   SLOT_SHIFT,
@@ -128,7 +133,7 @@ const EMPTY = new Uint8Array(0);
 
 const STATES = ["free", "private", "live", "retired"];
 
-class Machine {
+export class Machine {
   readonly bytes = new Uint8Array(FILE_BYTES);
   readonly words = new Int32Array(this.bytes.buffer);
   readonly view = new DataView(this.bytes.buffer);
@@ -160,6 +165,12 @@ class Machine {
   watching = true;
   /** Thread that has the slot: whoever locked its life byte last. */
   readonly slotOwner = new Int32Array(SLOTS + 1);
+  /** What the machine calls this run of it, and what is synced: see disk.ts. */
+  boot = 0;
+  onSync: ((from: number, length: number) => void) | null = null;
+  /** Called before bytes of the file change; when cache lines are written back to persistent memory. */
+  onTouch: ((address: number, length: number) => void) | null = null;
+  onPersist: ((address: number, length: number) => void) | null = null;
   private nextFd = 100;
   private nextTid = 1000;
   /** The file when it was last marked, and the pages changed since. */
@@ -169,6 +180,8 @@ class Machine {
   /** Per slot: when it entered the epoch it is in, 0: in none; when it last reached state 3 of an intent. */
   private entered = new Float64Array(SLOTS + 1);
   private published = new Float64Array(SLOTS + 1);
+  /** The epoch in which it did. */
+  private publishedIn = new Int32Array(SLOTS + 1);
   /** Per retired cell: when it was out of the tree at the latest. */
   private unlinked = new Map<number, number>();
 
@@ -188,11 +201,16 @@ class Machine {
     this.footprint = null;
     this.conflictAt = NEVER;
     this.watching = true;
+    this.boot = 0;
+    this.onSync = null;
+    this.onTouch = null;
+    this.onPersist = null;
     this.nextFd = 100;
     this.nextTid = 1000;
     this.dirty.fill(1);
     this.entered.fill(0);
     this.published.fill(0);
+    this.publishedIn.fill(0);
     this.unlinked = new Map();
   }
 
@@ -314,6 +332,7 @@ class Machine {
   // ---- memory --------------------------------------------------------------------------------------------------------
 
   touch(address: number, length: number): void {
+    this.onTouch?.(address, length);
     for (let page = address >>> PAGE_SHIFT; page <= (address + length - 1) >>> PAGE_SHIFT; page++)
       this.dirty[page] = 1;
   }
@@ -327,9 +346,10 @@ class Machine {
     const mappings = this.mappings.map((mapping) => (mapping === undefined ? undefined : { ...mapping }));
     const locks = new Map(this.locks);
     const threads = this.threads.map((thread) => ({ thread, dead: thread.dead }));
-    const { clock, now, nextFd, nextTid } = this;
+    const { clock, now, nextFd, nextTid, watching } = this;
     const entered = this.entered.slice();
     const published = this.published.slice();
+    const publishedIn = this.publishedIn.slice();
     const unlinked = new Map(this.unlinked);
     const slotOwner = this.slotOwner.slice();
     this.dirty.fill(0);
@@ -352,9 +372,10 @@ class Machine {
         thread.rearm();
         return thread;
       });
-      Object.assign(this, { clock, now, nextFd, nextTid });
+      Object.assign(this, { clock, now, nextFd, nextTid, watching });
       this.entered.set(entered);
       this.published.set(published);
+      this.publishedIn.set(publishedIn);
       this.slotOwner.set(slotOwner);
       this.unlinked = new Map(unlinked);
       this.violations = [];
@@ -374,6 +395,48 @@ class Machine {
     this.bytes.set(copy);
     this.size = copy.length;
     this.dirty.fill(1);
+  }
+
+  /** The machine has lost its power and starts again, with this file. Nobody who was there is alive. */
+  restart(file: Uint8Array): void {
+    for (const thread of this.threads) thread.dead = true;
+    this.threads = [];
+    this.descriptions = new Map();
+    this.mappings = [undefined];
+    this.locks = new Map();
+    this.depth = 0;
+    this.footprint = null;
+    this.conflictAt = NEVER;
+    this.entered.fill(0);
+    this.published.fill(0);
+    this.publishedIn.fill(0);
+    this.unlinked = new Map();
+    this.boot++;
+    this.putBack(file);
+  }
+
+  /** Runs `fn`, which may do with the machine what it likes, in the middle of anything: then all is as it was. */
+  aside(fn: () => void): void {
+    const { bytes, dirty, entered, published, publishedIn, slotOwner, ...kept } = this;
+    const image = this.copy();
+    const arrays = [dirty, entered, published, publishedIn, slotOwner];
+    const copies = arrays.map((array) => array.slice());
+    const alive = this.threads.filter((thread) => !thread.dead);
+    const violations = [...this.violations];
+    // Nobody recorded what is done here.
+    this.onTouch = null;
+    this.onSync = null;
+    this.onPersist = null;
+    try {
+      fn();
+    } finally {
+      Object.assign(this, kept);
+      this.violations = violations;
+      bytes.fill(0);
+      bytes.set(image);
+      for (const [i, array] of arrays.entries()) array.set(copies[i]!);
+      for (const thread of alive) thread.dead = false;
+    }
   }
 
   /** A hash of how the file differs from what it was when it was last marked, and of who is alive. */
@@ -479,18 +542,47 @@ class Machine {
       if (address < REGISTRY) return;
       const field = (address - REGISTRY) % SLOT_BYTES;
       const slot = Math.floor((address - REGISTRY) / SLOT_BYTES) + 1;
-      if (field === SLOT_EPOCH) this.entered[slot] = value === 0 ? 0 : this.clock;
-      else if (field === INTENT_STATE && value === INTENT_PUBLISHED) this.published[slot] = this.clock;
+      if (field === SLOT_WORD) this.watchSlot(slot, value);
+      else if (field === SLOT_EPOCH) {
+        if (value === 0 && this.words[(address - SLOT_EPOCH + INTENT_STATE) >>> 2] !== 0)
+          this.violate(`slot ${slot} leaves its epoch with an intent`);
+        this.entered[slot] = value === 0 ? 0 : this.clock;
+      } else if (field === INTENT_STATE && value === INTENT_PUBLISHED) {
+        this.published[slot] = this.clock;
+        this.publishedIn[slot] = this.words[SB_EPOCH >>> 2]!;
+      }
       return;
     }
     if (address < DATA) return;
     const cell = this.cellAt(address);
     if (cell !== address) {
       this.watch(address, true);
+      this.watchEntry(address, value);
       return;
     }
     const old = this.words[cell >>> 2]!;
     if (old !== value) this.watchTag(cell, old, value);
+  }
+
+  /** Only who is dead is recovered, and only by who claims it first. */
+  private watchSlot(slot: number, value: number): void {
+    const from = this.slotWord(slot) & SLOT_STATE_MASK;
+    if ((value & SLOT_STATE_MASK) !== SLOT_RECOVERING || from === SLOT_RECOVERING) return;
+    const owner = this.threads.find((thread) => thread.tid === this.slotOwner[slot]);
+    if (from === SLOT_FREE || (from === SLOT_ALIVE && owner?.dead === false))
+      this.violate(`slot ${slot} is recovered and has nobody dead in it`);
+  }
+
+  /** An entry of a limbo must carry an epoch that was read after the cell was out of the tree. */
+  private watchEntry(address: number, value: number): void {
+    const chunk = this.cellAt(address);
+    if (chunk < 0) return;
+    const tag = this.words[chunk >>> 2]!;
+    if ((tag & KIND_MASK) !== LIMBO || (tag & STATE_MASK) !== LIVE || address - chunk < CHUNK_ENTRIES) return;
+    if ((address - chunk - CHUNK_ENTRIES) % CHUNK_ENTRY_BYTES !== 4) return;
+    const slot = (tag & SLOT_MASK) >>> SLOT_SHIFT;
+    if (((value - this.publishedIn[slot]!) | 0) < 0)
+      this.violate(`a cell goes into the limbo of slot ${slot} with an epoch from before it left the tree`);
   }
 
   private watchTag(cell: number, old: number, value: number): void {

@@ -14,6 +14,8 @@ export interface Operation {
   readonly run: (store: Store) => unknown;
   /** What it does to a map, and what it returns. Undefined for walks, which are of no one moment. */
   readonly apply?: (map: Map<string, Value>) => unknown;
+  /** Done one after the other; each has a time of its own. */
+  readonly parts?: readonly Operation[];
   /** For walks: is the result, a list of entries, in order? */
   readonly walk?: { readonly reverse: boolean; readonly within: (key: string) => boolean };
 }
@@ -130,6 +132,13 @@ export const below = (key: string): Operation => ({
   walk: { reverse: true, within: (one) => one < key },
 });
 
+/** Several, one after the other, as one: what one participant does while the other stands still. */
+export const sequence = (...parts: readonly Operation[]): Operation => ({
+  name: parts.map(({ name }) => name).join(", "),
+  run: (store) => parts.map((part) => part.run(store)),
+  parts,
+});
+
 const nothing = (): undefined => undefined;
 
 export const collect: Operation = {
@@ -162,25 +171,25 @@ export const other = (name: string, run: () => void): Operation => ({
 
 // ---- the judge -------------------------------------------------------------------------------------------------------
 
-/** An operation that took part, and how it ended. All of them overlapped. */
+/** An operation that took part, when, and how it ended. */
 export interface Played {
   readonly operation: Operation;
   /** `died`: it may have happened or not. */
   readonly ended: "done" | "died";
   readonly result?: unknown;
-  /** It was done only after the ones before it in the list had ended. */
-  readonly last?: boolean;
+  /** When it began and ended; who died may be recovered at any time after, `to` is Infinity. */
+  readonly from: number;
+  readonly to: number;
 }
 
+/** All orders in which nothing comes before what had ended when it began. */
 function* orders(played: readonly Played[]): Generator<readonly Played[]> {
   if (played.length === 0) {
     yield [];
     return;
   }
   for (const [i, first] of played.entries()) {
-    // What came last cannot go before what had ended.
-    if (first.last === true && played.some((one, j) => j < i && one.ended === "done" && one.last !== true))
-      continue;
+    if (played.some((one) => one.to < first.from)) continue;
     const rest = played.filter((_, j) => j !== i);
     for (const order of orders(rest)) yield [first, ...order];
     if (first.ended === "died") yield* orders(rest);
@@ -192,7 +201,8 @@ function* orders(played: readonly Played[]): Generator<readonly Played[]> {
  * null, or what is wrong.
  */
 export function explain(before: Contents, played: readonly Played[], after: Contents | null): string | null {
-  const changes = played.filter((one) => one.operation.apply !== undefined);
+  // What neither changes anything nor gives a result needs no place in the order.
+  const changes = played.filter(({ operation }) => operation.apply !== undefined && operation !== collect);
   const expected = after === null ? null : show(after);
   const states: Contents[] = [before];
   let explained = false;

@@ -79,14 +79,15 @@ export function allocate(_fd: number, off: number, len: number): void {
 export function truncate(_fd: number, len: number): void {
   step(true, SIZE);
   if (len < machine.size) {
-    machine.bytes.fill(0, len, machine.size);
     machine.touch(len, machine.size - len);
+    machine.bytes.fill(0, len, machine.size);
   }
   machine.size = len;
 }
 
 export function syncFile(_fd: number): void {
   step(true, DISK);
+  machine.onSync?.(0, FILE_BYTES);
 }
 
 // ---- locks -----------------------------------------------------------------------------------------------------------
@@ -207,8 +208,9 @@ export function handleInfo(h: number): HandleInfo {
   return { fd, tid: thread.tid, used, limit, reserved };
 }
 
-export function syncRange(_h: number, _off: number, _len: number): void {
+export function syncRange(_h: number, off: number, len: number): void {
   step(true, DISK);
+  machine.onSync?.(off, len);
 }
 
 // ---- time, threads, machine --------------------------------------------------------------------------------------------
@@ -242,7 +244,7 @@ export function openDescriptors(): number[] {
 }
 
 export function bootId(): string {
-  return "the only boot";
+  return `boot ${machine.boot}`;
 }
 
 export function pidNamespace(): number {

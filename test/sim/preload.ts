@@ -1,7 +1,18 @@
 /** Puts the simulated machine under the tree. Loaded before every file in this folder, hence before the tree. */
 import { mock, setSystemTime } from "bun:test";
 import { join } from "node:path";
-import { SB, SB_CAPACITY, SB_KEY_ENCODING, SB_MAX_SLABS, SB_ROOT, SB_SALT } from "../../src/memory/layout.ts";
+import {
+  SB,
+  SB_BOOT_ID,
+  SB_CAPACITY,
+  SB_CLEAN,
+  SB_KEY_ENCODING,
+  SB_MAX_SLABS,
+  SB_ROOT,
+  SB_SALT,
+  SB_SYNC_ERROR,
+  SLAB_BYTES,
+} from "../../src/memory/layout.ts";
 import type { Superblock } from "../../src/memory/superblock.ts";
 import { machine } from "./machine.ts";
 import * as platform from "./platform.ts";
@@ -29,14 +40,19 @@ mock.module("node:fs", () => ({
 // the tree, so only now.
 const superblock = { ...(await import("../../src/memory/superblock.ts")) };
 const word = (field: number): number => machine.words[(SB * 8 + field) >>> 2]!;
-function readSuperblock(): Superblock {
+type MayBeShort = (isClean: boolean, boot: readonly number[]) => boolean;
+function readSuperblock(_fd: number, _path: string, _size: unknown, mayBeShort: MayBeShort): Superblock {
+  const isShort = word(SB_CAPACITY) * SLAB_BYTES > machine.size;
+  const boot = [0, 4, 8, 12].map((at) => word(SB_BOOT_ID + at));
+  if (isShort && !mayBeShort(word(SB_CLEAN) === 1, boot)) throw new Error("the file is shorter than it says");
   return {
     salt: word(SB_SALT),
     keyEncoding: word(SB_KEY_ENCODING),
     root: word(SB_ROOT),
     capacity: word(SB_CAPACITY),
     maxSlabs: word(SB_MAX_SLABS),
-    isShort: false,
+    isShort,
+    syncFailed: word(SB_SYNC_ERROR) !== 0,
   };
 }
 mock.module(join(SRC, "memory/superblock.ts"), () => ({ ...superblock, readSuperblock }));

@@ -264,7 +264,11 @@ export function monotonicNs(): number {
 export const movnt32: (h: number, cell: number, off: number, v: number) => void = store32;
 export const movnt64: (h: number, cell: number, off: number, lo: number, hi: number) => void = storePair;
 export const setN48Key: (h: number, cell: number, off: number, byte: number) => void = store8;
-export function persist(_h: number, _cell: number, _off: number, _len: number): void {}
+export function persist(h: number, cell: number, off: number, len: number): void {
+  machine.step(true);
+  const at = address(h, cell, off, len);
+  if (at >= 0 && len > 0) machine.onPersist?.(at, len);
+}
 
 // ---- many words --------------------------------------------------------------------------------------------------------
 
@@ -332,6 +336,14 @@ export function fillWord(
     [count >>> 1, count],
   ] as const) {
     machine.step(true);
+    if (stride === 4) {
+      const at = address(h, cell, off + from * 4, (to - from) * 4);
+      if (at < 0) return;
+      if (to > from) machine.touch(at, (to - from) * 4);
+      machine.trace(at, (to - from) * 4, true);
+      machine.words.fill(value, at >>> 2, (at >>> 2) + to - from);
+      continue;
+    }
     for (let i = from; i < to; i++) {
       const at = address(h, cell, off + i * stride, 4);
       if (at < 0) return;
@@ -357,6 +369,10 @@ export function compareBytes(h: number, cell: number, off: number, scratchOff: n
   const at = reading(h, cell, off, len);
   if (at < 0) return 0;
   const scratch = scratchOf(h);
+  if (
+    Buffer.compare(machine.bytes.subarray(at, at + len), scratch.subarray(scratchOff, scratchOff + len)) === 0
+  )
+    return -1;
   for (let i = 0; i < len; i++) if (machine.bytes[at + i] !== scratch[scratchOff + i]) return i;
   return -1;
 }
@@ -480,7 +496,7 @@ export function childOf(h: number, node: number, tag: number, digit: number, tag
   return child;
 }
 
-export function listChildren(h: number, node: number, tag: number, outOff: number): number {
+export function listChildren(h: number, node: number, tag: number, outOff: number, withTags: number): number {
   const kind = tag & KIND_MASK;
   const size = NODE_SIZE[kind]!;
   if (size === 0 || address(h, node, 0, size) < 0) return -1;
@@ -507,7 +523,7 @@ export function listChildren(h: number, node: number, tag: number, outOff: numbe
   const words = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, 512);
   for (const [i, { digit, child }] of found.entries()) {
     words[i] = child;
-    words[256 + i] = load32(h, child, 0);
+    if (withTags === 1) words[256 + i] = load32(h, child, 0);
     scratch[outOff + 2048 + i] = digit;
   }
   return found.length;
@@ -528,6 +544,10 @@ export function leafIsSound(h: number, leaf: number, tag: number, salt: number, 
 const TYPE_FLOAT64 = 1;
 const SECTOR_BYTES = 512;
 
+export const CHECK_SUMS = 1;
+export const CHECK_ASCENDING = 2;
+export const CHECK_DESCENDING = 4;
+
 export function gather(
   h: number,
   listOff: number,
@@ -536,12 +556,13 @@ export function gather(
   outSize: number,
   valuesOff: number,
   salt: number,
-  verify: number,
+  checks: number,
 ): number {
   if (n <= 0) return 0;
   const scratch = scratchOf(h);
   const list = new Int32Array(scratch.buffer, scratch.byteOffset + listOff, n * 2);
   let out = outOff;
+  let previous: Uint8Array | null = null;
   for (let i = 0; i < n; i++) {
     const leaf = list[i]!;
     let tag = load32(h, leaf, 0);
@@ -551,12 +572,19 @@ export function gather(
     if (valuesOff >= 0 && tag >>> TYPE_SHIFT === TYPE_FLOAT64) {
       const off = numberOffset(length);
       const inPlace = ((leaf << 3) & (SECTOR_BYTES - 1)) + off + 8 <= SECTOR_BYTES;
-      if (verify !== 0 && leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0)
+      if (
+        (checks & CHECK_SUMS) !== 0 &&
+        leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0
+      )
         tag = 0;
       else {
         const value = loadF64(h, leaf, off);
         new Float64Array(scratch.buffer, scratch.byteOffset + valuesOff + i * 8, 1)[0] = value;
       }
+    }
+    if (tag !== 0 && previous !== null && (checks & (CHECK_ASCENDING | CHECK_DESCENDING)) !== 0) {
+      const order = Buffer.compare(previous, machine.bytes.subarray(at, at + length));
+      if ((checks & CHECK_ASCENDING) !== 0 ? order >= 0 : order <= 0) tag = 0;
     }
     if (tag === 0) length = 0;
     if (out + length > outOff + outSize) return i;
@@ -564,6 +592,7 @@ export function gather(
       machine.watch(at, false);
       scratch.set(machine.bytes.subarray(at, at + length), out);
     }
+    if (tag !== 0) previous = scratch.slice(out, out + length);
     list[n + i] = tag;
     out += length;
   }

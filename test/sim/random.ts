@@ -5,7 +5,8 @@
 import { contents, settle, verify } from "./audit.ts";
 import { stage } from "./interleave.ts";
 import { machine } from "./machine.ts";
-import { explain, type Played } from "./model.ts";
+import { explain, type Operation } from "./model.ts";
+import { Play } from "./play.ts";
 import { type Failures, type Random, told } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { type Actor, measure, openActor, remember, run } from "./world.ts";
@@ -42,38 +43,18 @@ export function playAtRandom(
     back();
     const count = random.next() < 0.6 ? 2 : 3;
     const chosen = Array.from({ length: count }, () => random.below(scenario.operations.length));
-    const played: Played[] = [];
     const problems: string[] = [];
-    const waiting: number[] = [];
+    const play = new Play(problems);
     let text = "";
-    const go = (k: number, last: boolean): void => {
-      const operation = scenario.operations[chosen[k]!]!;
-      try {
-        const ending = run(actors[k]!, operation.run);
-        if (ending.how === "waits") {
-          if (last) problems.push(`${actors[k]!.thread.name} waits for nobody`);
-          else waiting.push(k);
-          return;
-        }
-        if (ending.how === "died") coverage.died++;
-        played.push({
-          operation,
-          ended: ending.how,
-          ...(ending.how === "done" ? { result: ending.result } : {}),
-          last,
-        });
-      } catch (error) {
-        problems.push(`${actors[k]!.thread.name}: ${told(error)}`);
-      }
-    };
+    const operationOf = (k: number): Operation => scenario.operations[chosen[k]!]!;
     for (let k = 0; k < count; k++) {
       const { thread } = actors[k]!;
       const size = sizes[chosen[k]!]!;
       thread.rearm();
-      text += `${k === 0 ? "" : `, before its access ${actors[k - 1]!.thread.hookAt} `}${scenario.operations[chosen[k]!]!.name}`;
+      text += `${k === 0 ? "" : `, before its access ${actors[k - 1]!.thread.hookAt} `}${operationOf(k).name}`;
       if (k + 1 < count) {
         thread.hookAt = 1 + random.below(size.accesses);
-        thread.hook = () => go(k + 1, false);
+        thread.hook = () => play.start(actors[k + 1]!, operationOf(k + 1));
       }
       if (random.next() < 0.35) {
         thread.dieAt = random.below(size.stores + 8);
@@ -82,18 +63,17 @@ export function playAtRandom(
       }
     }
     try {
-      go(0, false);
+      play.start(actors[0]!, operationOf(0));
       for (const { thread } of actors) thread.rearm();
-      for (const k of waiting) {
-        coverage.waited++;
-        go(k, true);
-      }
+      play.finish();
+      coverage.waited += play.waited;
+      coverage.died += play.died;
       coverage.runs++;
       const hash = machine.hash();
       const alive: Actor[] = actors.filter((actor) => !actor.thread.dead);
       const auditor = alive[0] ?? openActor("auditor");
       const there = contents(auditor, problems);
-      const wrong = explain(on.before, played, there);
+      const wrong = explain(on.before, play.played, there);
       if (wrong !== null) problems.push(wrong);
       problems.push(...machine.violations);
       machine.violations = [];
@@ -102,7 +82,7 @@ export function playAtRandom(
         coverage.endings.add(Bun.hash(`${scenario.name} ${hash}`));
         run(auditor, (store) => store.collect());
         const last = contents(auditor, problems);
-        const then = explain(on.before, played, last);
+        const then = explain(on.before, play.played, last);
         if (then !== null) problems.push(`after recovery: ${then}`);
         verify(auditor, problems);
         settle(alive.length > 0 ? alive : [auditor], last.size, problems);

@@ -6,14 +6,41 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { INTENT_STATE, slotCell } from "../../src/memory/layout.ts";
 import { interleave, noCoverage, stage } from "./interleave.ts";
 import { type Manner, machine } from "./machine.ts";
-import { collect, compareAndSet, forwards, lookup, type Operation, other, remove, set } from "./model.ts";
+import {
+  collect,
+  compareAndSet,
+  forwards,
+  lookup,
+  type Operation,
+  other,
+  remove,
+  sequence,
+  set,
+} from "./model.ts";
 import { Failures } from "./report.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { openActor, run } from "./world.ts";
+import { guests, openActor, run } from "./world.ts";
 
 const open: Operation = other("open and close", () => {
   const opener = openActor("opener");
   run(opener, (store) => store.close());
+});
+
+let came = false;
+/** Recovers the dead, and another comes to stay, in the slot that has become free. */
+const replaceTheDead: Operation = sequence(collect, {
+  name: "another takes the slot",
+  run: () => {
+    const heir = openActor("heir");
+    guests.push(heir);
+    // It may have to wait for who is stopped; then it has done nothing.
+    came = run(heir, (store) => store.set("heir", "is here")).how === "done";
+    return came;
+  },
+  apply: (map) => {
+    if (came) map.set("heir", "is here");
+    return came;
+  },
 });
 
 interface Accident {
@@ -94,7 +121,8 @@ describe("with one dead in the middle of a change", () => {
         const coverage = noCoverage();
         const operations = [collect, ...others];
         for (const opA of operations) {
-          for (const opB of [...operations, open]) interleave(on, opA, opB, undefined, coverage, failures);
+          for (const opB of [...operations, open, replaceTheDead])
+            interleave(on, opA, opB, undefined, coverage, failures);
         }
         total.runs += coverage.runs;
         total.waited += coverage.waited;

@@ -43,7 +43,7 @@ export class Failures {
   }
   /** Has so much gone wrong that there is no point in going on? */
   get enough(): boolean {
-    return this.count >= 200;
+    return this.count >= 50;
   }
   report(): string[] {
     return this.count > this.first.length

@@ -13,6 +13,7 @@ import {
   lookup,
   type Operation,
   remove,
+  sequence,
   set,
 } from "./model.ts";
 
@@ -42,6 +43,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "Node4 with room",
     keys: [...below1("k", 3), ["z", "last"]],
     operations: [
+      sequence(remove("kA"), collect, set("kA", "in a cell used before"), collect),
+      sequence(set("kB", "promised at once"), flush),
       set("kB", "replaced"),
       set("kb", "added"),
       insert("kc", "added too"),
@@ -61,6 +64,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "Node4 that is full",
     keys: below1("k", 4),
     operations: [
+      sequence(set("kb", "grows"), collect, remove("kA"), collect, set("kc", "reuses")),
       set("kb", "grows"),
       insert("kc", "grows too"),
       remove("kB"),
@@ -75,6 +79,18 @@ export const SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
+    name: "a full Node4 at the end of a long edge",
+    keys: below1("abc", 4),
+    operations: [
+      set("abcb", "grows"),
+      insert("abcc", "grows too"),
+      set("aX", "splits the edge above"),
+      remove("abcA"),
+      remove("abcB"),
+      lookup("abcC"),
+    ],
+  },
+  {
     name: "Node4 with two children",
     keys: [
       ["pkA", "a"],
@@ -82,6 +98,7 @@ export const SCENARIOS: readonly Scenario[] = [
       ["q", "other"],
     ],
     operations: [
+      sequence(remove("pkA"), collect, collect, set("pkD", "splits again")),
       remove("pkA"),
       remove("pkB"),
       set("pkC", "added"),
@@ -145,6 +162,7 @@ export const SCENARIOS: readonly Scenario[] = [
       ["nD", 0.5],
     ],
     operations: [
+      sequence(remove("nB"), collect, set("nB", 11n), collect),
       set("nA", 7),
       add("nA", 10),
       add("nB", 5n),
@@ -180,6 +198,7 @@ export const SCENARIOS: readonly Scenario[] = [
     keys: below1("k", 5),
     removed: ["kE"],
     operations: [
+      sequence(remove("kA"), collect, set("kA", "reuses"), collect),
       remove("kA"),
       remove("kB"),
       set("kC", "replaced"),

@@ -11,6 +11,7 @@ import { SCRATCH_VALUE } from "../../src/memory/scratch.ts";
 import { emptyStore } from "../../src/memory/superblock.ts";
 import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
+import { Hints } from "../../src/rowex/hints.ts";
 import type { OpenOptions } from "../../src/store/options.ts";
 import { Store } from "../../src/store/store.ts";
 import { Death, type Manner, machine, type Thread, WouldWait } from "./machine.ts";
@@ -58,10 +59,13 @@ export function openActor(name: string): Actor {
   return openIn(machine.spawn(name));
 }
 
+/** Who came in the course of a run, to stay. */
+export const guests: Actor[] = [];
+
 // ---- going back ----------------------------------------------------------------------------------------------------
 
 type Restore = () => void;
-const PARTS = [Store, Participant, Heap, Limbo, Region, ValueEncoder];
+const PARTS = [Store, Participant, Heap, Hints, Limbo, Region, ValueEncoder];
 /** Larger arrays hold nothing from one operation to the next. */
 const SMALL = 256;
 
@@ -101,6 +105,7 @@ export function remember(actors: readonly Actor[]): Restore {
   }
   return () => {
     image();
+    guests.length = 0;
     for (const restore of out) restore();
   };
 }

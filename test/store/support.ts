@@ -54,9 +54,12 @@ export function freshPath(): string {
   return join(freshFolder(), "store.bancos");
 }
 
+/** Where files are in memory, if there is such a place with room. */
+export const memoryFolder: string = inMemory ? "/dev/shm" : tmpdir();
+
 /** The same in memory, if there is a filesystem there: a property that opens a thousand stores syncs as often. */
 export function quickPath(): string {
-  return join(freshFolder(inMemory ? "/dev/shm" : tmpdir()), "store.bancos");
+  return join(freshFolder(memoryFolder), "store.bancos");
 }
 
 /** Removes a store and its folder early, where a property makes many. */

@@ -1,8 +1,8 @@
-/** What these tests share: a folder that is mounted for the time of a test, where the machine allows it. */
+/** A folder that is mounted for the time of a test, where the machine allows it. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freshFolder } from "../store/support.ts";
 
 /** A mounted folder; `undefined` where this process may not mount. */
 export class Mounted {
@@ -13,10 +13,11 @@ export class Mounted {
   }
 
   private static at(...options: string[]): Mounted | undefined {
-    const path = join(freshFolder(), "mounted");
-    mkdirSync(path);
+    const path = mkdtempSync(join(tmpdir(), "bancos-mounted-"));
     const { status } = spawnSync("mount", [...options, path]);
-    return status === 0 ? new Mounted(path) : undefined;
+    if (status === 0) return new Mounted(path);
+    rmdirSync(path);
+    return undefined;
   }
 
   /** A filesystem in memory of so many bytes. */
@@ -33,7 +34,13 @@ export class Mounted {
     return undefined;
   }
 
+  /** The filesystem on a block device, or in a file. */
+  static device(device: string, ...options: string[]): Mounted | undefined {
+    return Mounted.at(...options, device);
+  }
+
   [Symbol.dispose](): void {
     spawnSync("umount", ["-l", this.path]);
+    rmdirSync(this.path);
   }
 }

@@ -1,0 +1,207 @@
+/**
+ * Hints: where this participant has met keys before, so that the next search for one need not descend from the root.
+ *
+ * A hint names the leaf of a key, its sequence number, and the node it hung from. It is a guess, and nothing is
+ * believed that is not found in the file again, within an epoch: the node is LIVE and nobody holds its lock, its slot
+ * for the key holds that leaf, and the leaf is in the same life. README.md of this folder, "Hints", says why that is
+ * enough. A hint that fails costs one descent, as if there had been none.
+ *
+ * The table is private to the participant, a set-associative cache: a line of {@link WAYS} hints for each value of some
+ * bits of the key's hash. It grows with the keys that are asked for, up to half of the file and 16 MiB.
+ */
+import {
+  AUX_SHIFT,
+  KIND_MASK,
+  LEAF,
+  LEAF_KEY,
+  LEAF_MARK_HIGH,
+  LEAF_SEQ,
+  LIVE,
+  MARK_SEQ_SHIFT,
+  NODE256,
+  REACHABLE,
+  SB,
+  SB_SLABS_FREED,
+  SLAB_BYTES,
+  SLOT_MASK,
+  STATE_MASK,
+  TAG,
+} from "../memory/layout.ts";
+import { childOf, compareBytes, load32, prefetch } from "../memory/primitives.ts";
+import { SCRATCH_KEY, SCRATCH_TAG } from "../memory/scratch.ts";
+import { keyLengthOf } from "../node/leaf.ts";
+import type { Participant } from "../reclaim/participant.ts";
+
+/** Words of a hint: node, leaf, low half of the leaf's sequence number, its high half and a part of the hash. */
+const NODE = 0;
+const LEAF_CELL = 1;
+const SEQ = 2;
+const CHECK = 3;
+const HINT_WORDS = 4;
+const WAYS = 4;
+const LINE_WORDS = WAYS * HINT_WORDS;
+const LINE_SHIFT = 4;
+const FIRST_LINES = 16;
+const MOST_LINES = 1 << 18;
+/** The table takes at most this share of the file's size. */
+const SHARE_OF_FILE = 2;
+/** Longer keys are not worth the hash. */
+const MOST_DIGITS = 512;
+/** The hash's upper bits, which are not part of the line's number. */
+const HASH_SHIFT = 20;
+const TAG_WORD = SCRATCH_TAG >>> 2;
+
+if (LINE_WORDS !== 1 << LINE_SHIFT || MOST_LINES > 1 << HASH_SHIFT) throw new Error("hints: size of a line");
+
+/** Hash of `length` digits, which begin at word `from` of the scratch buffer. */
+export function hashDigits(words: Int32Array, from: number, length: number): number {
+  let hash = length;
+  const end = from + (length >>> 2);
+  for (let i = from; i < end; i++) {
+    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  const rest = length & 3;
+  if (rest !== 0) {
+    hash = Math.imul(hash ^ (words[end]! & ((1 << (rest * 8)) - 1)), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash, 0x85ebca6b);
+  return hash ^ (hash >>> 13);
+}
+
+export class Hints {
+  private table = new Int32Array(FIRST_LINES * LINE_WORDS);
+  private mask = FIRST_LINES - 1;
+  /** SB_SLABS_FREED when the table was empty last. */
+  private slabsFreed = 0;
+  /** Which way of a full line goes next. */
+  private turn = 0;
+  /** Hints that had to go since the table grew last. */
+  private evicted = 0;
+  /** What the last `find` or `check` that found something met: the node and its tag. */
+  node = 0;
+  nodeTag = 0;
+
+  /**
+   * Looks for the key in the scratch buffer by its hint. True: `p.leaf`, `p.leafTag` are its leaf, and the path of `p`
+   * is the one node above it, as far as a change of the leaf needs it. The caller is in an epoch.
+   */
+  find(p: Participant): boolean {
+    const length = p.keyLength;
+    if (length > MOST_DIGITS) return false;
+    const at = this.probe(hashDigits(p.words, SCRATCH_KEY >>> 2, length));
+    if (at < 0) return false;
+    prefetch(p.h, this.table[at + LEAF_CELL]!);
+    const leaf = this.check(p, at, p.key, SCRATCH_KEY, length);
+    if (leaf === 0) return false;
+    p.leaf = leaf;
+    p.path[0] = this.node;
+    p.pathTag[0] = this.nodeTag;
+    p.pathLength = 1;
+    return true;
+  }
+
+  /** Index of the hint for a hash, or -1. */
+  probe(hash: number): number {
+    const table = this.table;
+    const part = hash >>> HASH_SHIFT;
+    const line = (hash & this.mask) << LINE_SHIFT;
+    for (let at = line; at < line + LINE_WORDS; at += HINT_WORDS) {
+      if ((table[at + CHECK]! & 0xfff) === part && table[at]! !== 0) return at;
+    }
+    return -1;
+  }
+
+  /** Asks for what the hint at `at` names, before {@link check}. */
+  prefetch(h: number, at: number): void {
+    prefetch(h, this.table[at]!);
+    prefetch(h, this.table[at + LEAF_CELL]!);
+  }
+
+  /**
+   * The leaf that the hint at `at` names, if it is that of the key, which is in `key` and at `scratchOff` of the scratch
+   * buffer, and it is in the tree; else 0. `p.leafTag` is its tag.
+   */
+  check(p: Participant, at: number, key: Buffer, scratchOff: number, length: number): number {
+    const h = p.h;
+    const table = this.table;
+    const node = table[at]!;
+    const leaf = table[at + LEAF_CELL]!;
+    const tag = load32(h, node, TAG);
+    // After the tag: as long as this word stands still, cells begin where they did when the hint was noted.
+    if (load32(h, SB, SB_SLABS_FREED) !== this.slabsFreed) {
+      this.clear(h);
+      return 0;
+    }
+    if ((tag & (STATE_MASK | SLOT_MASK)) !== LIVE || ((tag & KIND_MASK) - 1) >>> 0 >= NODE256) return 0;
+    const depth = tag >>> AUX_SHIFT;
+    if (depth > length) return 0;
+    if (childOf(h, node, tag, key[depth]!, SCRATCH_TAG) !== leaf) return 0;
+    const leafTag = p.words[TAG_WORD]!;
+    if ((leafTag & (KIND_MASK | REACHABLE)) !== (LEAF | REACHABLE) || keyLengthOf(leafTag) !== length)
+      return 0;
+    if (
+      load32(h, leaf, LEAF_SEQ) !== table[at + SEQ]! ||
+      load32(h, leaf, LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT !== table[at + CHECK]! >>> MARK_SEQ_SHIFT ||
+      compareBytes(h, leaf, LEAF_KEY, scratchOff, length) >= 0
+    )
+      return 0;
+    p.leafTag = leafTag;
+    this.node = node;
+    this.nodeTag = tag;
+    return leaf;
+  }
+
+  /** Notes where the key in the scratch buffer is: `leaf`, below `node`. The caller is in the epoch of that search. */
+  note(p: Participant, node: number, leaf: number): void {
+    if (p.keyLength > MOST_DIGITS) return;
+    this.noteHash(p, hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength), node, leaf);
+  }
+
+  /** As {@link note}, for a key with this hash. */
+  noteHash(p: Participant, hash: number, node: number, leaf: number): void {
+    const h = p.h;
+    const part = hash >>> HASH_SHIFT;
+    const table = this.table;
+    const line = (hash & this.mask) << LINE_SHIFT;
+    let at = -1;
+    for (let way = line; way < line + LINE_WORDS; way += HINT_WORDS) {
+      if (table[way]! === 0 || (table[way + CHECK]! & 0xfff) === part) {
+        at = way;
+        break;
+      }
+    }
+    if (at < 0) {
+      if (++this.evicted > table.length / HINT_WORDS && this.grow(p)) {
+        this.noteHash(p, hash, node, leaf);
+        return;
+      }
+      this.turn = (this.turn + 1) & (WAYS - 1);
+      at = line + this.turn * HINT_WORDS;
+    }
+    table[at + NODE] = node;
+    table[at + LEAF_CELL] = leaf;
+    table[at + SEQ] = load32(h, leaf, LEAF_SEQ);
+    table[at + CHECK] = (load32(h, leaf, LEAF_MARK_HIGH) & (-1 << MARK_SEQ_SHIFT)) | part;
+  }
+
+  /** A larger table, empty: it fills soon, and a hint does not say its whole hash. */
+  private grow(p: Participant): boolean {
+    this.evicted = 0;
+    const room = (p.region.capacity * SLAB_BYTES) / (LINE_WORDS * 4 * SHARE_OF_FILE);
+    let lines = (this.mask + 1) * 4;
+    if (lines > room) lines /= 2;
+    if (lines > room || lines > MOST_LINES) return false;
+    this.table = new Int32Array(lines * LINE_WORDS);
+    this.mask = lines - 1;
+    return true;
+  }
+
+  private clear(h: number): void {
+    this.table.fill(0);
+    this.slabsFreed = load32(h, SB, SB_SLABS_FREED);
+  }
+}
+
+if (MARK_SEQ_SHIFT !== 12) throw new Error("hints: the hash's part and the sequence number share a word");

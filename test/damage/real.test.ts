@@ -1,0 +1,137 @@
+/** Real deaths and real disks: killed in the middle of a commit, a disk that gives errors. What was promised is there. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { spawn, spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { open, type Value } from "../../src/index.ts";
+import { codeOf, expectSound, finish, freshPath, random, remove, seconds, seed } from "../store/support.ts";
+import { Mounted } from "./mounted.ts";
+
+// The limit of test/setup.ts holds for the first file of a process only.
+setDefaultTimeout(300_000);
+
+const CHILD = join(import.meta.dir, "child.ts");
+
+/** Starts a writer that says what it has promised; `promised` resolves, when it is dead, to the last number. */
+function writer(path: string, name: string, how: string, onWord: () => void) {
+  const child = spawn(process.execPath, [CHILD, "commit", path, name, how], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    if (said === "") onWord();
+    said += chunk;
+  });
+  const promised = new Promise<number>((settle) => {
+    // A line that was cut short promises nothing.
+    child.once("close", () => settle(Number(said.split("\n").at(-2) ?? -1)));
+  });
+  return { kill: () => child.kill("SIGKILL"), promised };
+}
+
+function expectPromised(
+  path: string,
+  recover: "auto" | "rebuild",
+  promised: ReadonlyMap<string, number>,
+): number {
+  const store = open<Value>(path, { recover, flushEvery: 0 });
+  let keys = 0;
+  for (const [name, last] of promised) {
+    for (let i = 0; i <= last; i++) {
+      const value = store.get(`${name} ${i}`);
+      const isDeleted = i + 3 <= last && i % 7 === 3;
+      if (isDeleted !== (value === undefined)) {
+        // The delete that follows the last promise may have happened, too.
+        if (!(i % 7 === 3 && i + 3 > last))
+          throw new Error(`${name} ${i} of ${last} is ${String(value).slice(0, 20)}`);
+      }
+      if (value !== undefined) expect(value).toBe(`${i} ${"v".repeat((i * 37) % 300)}`);
+      keys++;
+    }
+    expect(Number(store.get(`last ${name}`))).toBeGreaterThanOrEqual(last);
+  }
+  for (const key of store.keys()) expect(key).toMatch(/^(last )?[ab]( \d+)?$/);
+  finish(store);
+  return keys;
+}
+
+for (const how of ["commit", "flush"]) {
+  test(`two writers killed in the middle of ${how === "commit" ? "commits" : "flushes"}: all that was promised is there, rebuilt or not`, async () => {
+    const pick = random(seed);
+    const until = performance.now() + seconds * 2000;
+    let kills = 0;
+    let keys = 0;
+    while (performance.now() < until || kills < 4) {
+      // On a disk, since in memory a sync takes no time to be killed in.
+      const path = freshPath();
+      open(path).close();
+      const writers = new Map<string, ReturnType<typeof writer>>();
+      for (const name of ["a", "b"]) {
+        const wait = pick(60);
+        const each = writer(path, name, how, () => setTimeout(() => each.kill(), wait));
+        writers.set(name, each);
+      }
+      const promised = new Map<string, number>();
+      for (const [name, { promised: last }] of writers) promised.set(name, await last);
+      kills += 2;
+      keys += expectPromised(path, "auto", promised);
+      expectPromised(path, "rebuild", promised);
+      remove(path);
+    }
+    console.log(`${how}: ${kills} kills, ${keys} writes promised, seed ${seed}`);
+  });
+}
+
+/** A block device over a sparse file; `undefined` where there are none to be had. */
+class Loop {
+  readonly device: string;
+  private constructor(device: string) {
+    this.device = device;
+  }
+  static over(file: string): Loop | undefined {
+    const { status, stdout } = spawnSync("losetup", ["-f", "--show", file], { encoding: "utf8" });
+    return status === 0 ? new Loop(stdout.trim()) : undefined;
+  }
+  [Symbol.dispose](): void {
+    spawnSync("losetup", ["-d", this.device]);
+  }
+}
+
+const MIB = 2 ** 20;
+
+test("a disk that fails to write: IO_ERROR, which sticks until a rebuild, and what was flushed before is there", () => {
+  // A disk of 64 MiB that really has 24: what does not fit is a write error, long after the file system said yes.
+  using room = Mounted.small(24 * MIB);
+  const disk = room === undefined ? "" : join(room.path, "disk");
+  if (room !== undefined) {
+    writeFileSync(disk, "");
+    spawnSync("truncate", ["-s", `${64 * MIB}`, disk]);
+    spawnSync("mkfs.ext4", ["-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk]);
+  }
+  using loop = room === undefined ? undefined : Loop.over(disk);
+  using mounted = loop === undefined ? undefined : Mounted.device(loop.device, "-t", "ext4");
+  if (room === undefined || loop === undefined || mounted === undefined) {
+    console.log("not run: no right to mount, no loop device or no mkfs.ext4");
+    return;
+  }
+  const path = join(mounted.path, "store");
+  const child = spawnSync(process.execPath, [CHILD, "sync", path], { encoding: "utf8" });
+  expect(child.stderr).toBe("");
+  expect([child.status, child.signal]).toEqual([0, null]);
+  const { flushed, said } = JSON.parse(child.stdout) as { flushed: number; said: string[] };
+  expect(said).toEqual(["IO_ERROR", "IO_ERROR", "IO_ERROR"]);
+  expect(flushed).toBeGreaterThan(1000);
+  // Still in the same mount: the error is remembered.
+  const marked = open(path, { flushEvery: 0 });
+  expect(codeOf(() => marked.flushSync())).toBe("IO_ERROR");
+  expect(codeOf(() => marked.close())).toBe("IO_ERROR");
+  // The disk is given what it lacks.
+  spawnSync("mount", ["-o", `remount,size=${80 * MIB}`, room.path]);
+  const store = open<Value>(path, { recover: "rebuild", flushEvery: 0 });
+  for (let i = 0; i < flushed; i++) expect(store.get(`key ${i}`)).toBe("v".repeat(1000));
+  store.set("after", 1);
+  store.flushSync();
+  finish(store);
+  console.log(`${flushed} keys were flushed before the disk failed`);
+  rmSync(path);
+});

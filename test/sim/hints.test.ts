@@ -1,0 +1,171 @@
+/**
+ * Searches by a hint (src/rowex/hints.ts) while another participant changes the tree, stopped before each of its
+ * accesses in turn, or dead after each of its stores: what a hint finds must be what a search from the root finds.
+ */
+import { expect, test } from "bun:test";
+import { stage } from "./interleave.ts";
+import { machine } from "./machine.ts";
+import { collect, type Operation, remove, sequence, set, show } from "./model.ts";
+import { Failures, told } from "./report.ts";
+import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import { type Actor, measure, openActor, remember, run, runToDeath } from "./world.ts";
+
+interface Three {
+  readonly scenario: Scenario;
+  /** Changes the tree. */
+  readonly a: Actor;
+  /** Has hints of all keys. */
+  readonly b: Actor;
+  /** Has none. */
+  readonly c: Actor;
+  readonly back: () => void;
+}
+
+function three(scenario: Scenario): Three {
+  const { a, b } = stage(scenario, false);
+  const c = openActor("C");
+  return { scenario, a, b, c, back: remember([a, b, c]) };
+}
+
+/** What changes the tree: the scenario's own, and a key that goes and comes back, in the cells that it left: the value is as long as the old one. */
+function changes({ keys, operations }: Scenario): Operation[] {
+  const [first] = keys[0]!;
+  const [second] = keys[1]!;
+  return [
+    ...operations.filter(({ apply, walk }) => apply !== undefined && walk === undefined),
+    sequence(remove(first), collect, set(first, "w0")),
+    sequence(remove(second), collect, collect, set(second, "w1")),
+  ];
+}
+
+const someKeys = ({ keys }: Scenario): string[] => [
+  ...new Set([keys[0]!, keys[1]!, keys.at(-1)!].map(([key]) => key)),
+];
+
+const get = (actor: Actor, key: string): string => {
+  const ending = run(actor, (store) => store.get(key));
+  return ending.how === "done" ? show(ending.result as never) : ending.how;
+};
+
+/** The values of a key, in the order in which an operation gives it them. */
+function statesOf(scenario: Scenario, operation: Operation, key: string): string[] {
+  const map = new Map(scenario.keys);
+  for (const gone of scenario.removed ?? []) map.delete(gone);
+  const states = [show(map.get(key))];
+  for (const part of operation.parts ?? [operation]) {
+    part.apply?.(map);
+    states.push(show(map.get(key)));
+  }
+  return states;
+}
+
+/** Has what was read one after the other the order of `states`? */
+function inOrder(states: readonly string[], read: readonly string[]): boolean {
+  let at = 0;
+  for (const value of read) {
+    while (at < states.length && states[at] !== value) at++;
+    if (at === states.length) return false;
+  }
+  return true;
+}
+
+function runAll(actor: Actor, operation: Operation): void {
+  for (const part of operation.parts ?? [operation]) run(actor, part.run);
+}
+
+test("a write that has returned is what a hint finds, wherever another change stands still", () => {
+  const failures = new Failures();
+  let runs = 0;
+  for (const scenario of SCENARIOS) {
+    const on = three(scenario);
+    for (const change of changes(scenario)) {
+      on.back();
+      const { accesses } = measure(on.a, (store) => {
+        for (const part of change.parts ?? [change]) part.run(store);
+        return undefined;
+      });
+      for (const key of someKeys(scenario)) {
+        for (const write of [set(key, "fresh"), remove(key)]) {
+          for (let n = 1; n <= accesses; n++) {
+            on.back();
+            const problems: string[] = [];
+            on.a.thread.hookAt = n;
+            on.a.thread.hook = () => {
+              const ending = run(on.c, write.run);
+              if (ending.how !== "done") return;
+              runs++;
+              const expected = write.name.startsWith("set") ? show("fresh") : show(undefined);
+              const found = get(on.b, key);
+              if (found !== expected) problems.push(`${key} is ${found}, not ${expected}`);
+            };
+            try {
+              runAll(on.a, change);
+            } catch (error) {
+              problems.push(told(error));
+            }
+            on.a.thread.rearm();
+            failures.note(`${scenario.name}: ${change.name}, before access ${n}: ${write.name}`, problems);
+            machine.violations = [];
+          }
+        }
+      }
+    }
+  }
+  console.log(`hints: ${runs} writes inside other changes`);
+  expect(failures.report()).toEqual([]);
+});
+
+test("what a hint has shown every later search shows, whether the change goes on or its maker is dead", () => {
+  const failures = new Failures();
+  let runs = 0;
+  for (const scenario of SCENARIOS) {
+    const on = three(scenario);
+    for (const change of changes(scenario)) {
+      on.back();
+      const size = measure(on.a, (store) => {
+        for (const part of change.parts ?? [change]) part.run(store);
+        return undefined;
+      });
+      for (const key of someKeys(scenario)) {
+        const states = statesOf(scenario, change, key);
+        for (let n = 1; n <= size.accesses; n++) {
+          on.back();
+          const read: string[] = [];
+          on.a.thread.hookAt = n;
+          on.a.thread.hook = () => read.push(get(on.b, key), get(on.c, key), get(on.b, key));
+          runAll(on.a, change);
+          on.a.thread.rearm();
+          read.push(get(on.b, key), get(on.c, key));
+          runs++;
+          if (!inOrder(states, read))
+            failures.note(`${scenario.name}: ${change.name}, before access ${n}`, [
+              `${key} was ${read.join(", ")}`,
+            ]);
+        }
+        for (let n = 0; n < size.stores; n++) {
+          on.back();
+          const ending = runToDeath(
+            on.a,
+            (store) => {
+              for (const part of change.parts ?? [change]) part.run(store);
+              return undefined;
+            },
+            n,
+            "killed",
+          );
+          if (ending.how !== "died") break;
+          const read = [get(on.b, key), get(on.c, key), get(on.b, key)];
+          run(on.c, collect.run);
+          read.push(get(on.b, key), get(on.c, key));
+          runs++;
+          if (!inOrder(states, read))
+            failures.note(`${scenario.name}: ${change.name}, dead after ${n} stores`, [
+              `${key} was ${read.join(", ")}`,
+            ]);
+        }
+      }
+    }
+  }
+  console.log(`hints: ${runs} times read by a hint and from the root in turn`);
+  expect(failures.report()).toEqual([]);
+});
