@@ -2,7 +2,7 @@
  * `make bench`: bancos beside other stores, in one run, in interleaved rounds, since machines are noisy: what counts is
  * the ratio of medians. See bench/README.md.
  *
- *     bun bench/main.ts [--data words,npm:300k] [--rounds 5] [--stores bancos,lmdb] [--clock wall|cpu]
+ *     bun bench/main.ts [--data words,npm:250k] [--rounds 5] [--stores bancos,lmdb] [--clock wall|cpu]
  *                       [--processes ROUNDS] [--out DIRECTORY] [--json FILE] [--tiny]
  */
 import { mkdirSync } from "node:fs";
@@ -31,7 +31,7 @@ const { values: options } = parseArgs({
 });
 
 const tiny = options.tiny;
-const data = (options.data ?? (tiny ? "words:2k" : "words,npm:300k"))
+const data = (options.data ?? (tiny ? "words:2k" : "words,npm:250k"))
   .split(",")
   .filter((name) => name !== "");
 const rounds = Number(options.rounds ?? (tiny ? 1 : 3));

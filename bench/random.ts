@@ -11,10 +11,11 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Shuffles in place. */
-export function shuffle<T>(items: T[], next: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(next() * (i + 1));
+/** Shuffles in place; with `count`, only as far as the first `count` items are a random draw of all. */
+export function shuffle<T>(items: T[], next: () => number, count: number = items.length): T[] {
+  const end = Math.min(count, items.length - 1);
+  for (let i = 0; i < end; i++) {
+    const j = i + Math.floor(next() * (items.length - i));
     const swapped = items[i] as T;
     items[i] = items[j] as T;
     items[j] = swapped;

@@ -15,7 +15,8 @@ const TARGET = join(ROOT, "docs/api.md");
 
 const HEAD = `# API
 
-Everything that \`bancos\` and \`bancos/pool\` export. Made of the doc comments in \`src/\` by \`make docs\`: change those, not
+Everything that \`bancos\`, \`bancos/pool\` and the adapters \`bancos/level\`, \`bancos/keyv\` and \`bancos/unstorage\` export;
+the examples say what comes from where. Made of the doc comments in \`src/\` by \`make docs\`: change those, not
 this page. All examples run as tests; a comment \`// → x\` says what is printed. The [guide](guide.md) explains how it
 all belongs together.
 `;

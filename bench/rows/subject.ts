@@ -21,7 +21,7 @@ export interface Effort {
   readonly brief: boolean;
 }
 
-const full: Effort = { asked: 300_000, each: 20_000, ranges: 2000, warm: 20_000, brief: false };
+const full: Effort = { asked: 200_000, each: 20_000, ranges: 2000, warm: 20_000, brief: false };
 /** For tests: shows that everything runs, measures nothing. */
 const tiny: Effort = { asked: 500, each: 50, ranges: 20, warm: 200, brief: false };
 

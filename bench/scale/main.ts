@@ -34,7 +34,10 @@ const { values: options } = parseArgs({
   },
 });
 const tiny = options.tiny;
-const sizes = (options.sizes ?? (tiny ? "500,1k" : "1k,10k,100k,1m,10m")).split(",").map(parseCount);
+const sizes = (options.sizes ?? (tiny ? "500,1k" : "1k,10k,100k,1m,10m"))
+  .split(",")
+  .filter((size) => size !== "" && size !== "0")
+  .map(parseCount);
 const rounds = Number(options.rounds ?? (tiny ? 1 : 3));
 const GIB = 2 ** 30;
 const large = tiny

@@ -29,7 +29,6 @@ import { Store } from "../store/store.ts";
 /** What Level hands over and asks for: encoded keys and values. */
 type Format = "utf8" | "buffer" | "view";
 type Encoded = string | Uint8Array;
-type Entries = IterableIterator<[Uint8Array, Encoded]>;
 
 /** Options of {@link BancosLevel}: those of Level, and those of `open` that don't have another name here. */
 export interface BancosLevelOptions<K, V>
@@ -77,8 +76,12 @@ const MANIFEST = {
 /** Writes in one group: enough to share the cost, few enough not to hold back the reuse of memory for long. */
 const WRITES_AT_ONCE = 1000;
 
+// Several times as fast as what Buffer has for it.
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 function bytesOf(data: Encoded): Uint8Array {
-  return typeof data === "string" ? Buffer.from(data, "utf8") : data;
+  return typeof data === "string" ? encoder.encode(data) : data;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -94,7 +97,7 @@ function inFormat(data: unknown, format: Format): Encoded {
       `the value is a ${data === null ? "null" : typeof data}, which was not written by Level; use open() to read it`,
     );
   }
-  if (format === "utf8") return asBuffer(data).toString("utf8");
+  if (format === "utf8") return decoder.decode(data);
   return format === "buffer" ? asBuffer(data) : data;
 }
 
@@ -116,42 +119,50 @@ function isInRange(key: Uint8Array, { gt, gte, lt, lte }: Range<Uint8Array>): bo
   return lt === undefined || Buffer.compare(key, lt) < 0;
 }
 
-/** What the three kinds of iterators share: a walk that can be moved. */
-class Walk<T> {
+/** What the three kinds of iterators share: a walk over what the store has (`S`), which can be moved, and gives `T`s. */
+class Walk<S, T> {
   private readonly range: Range<Uint8Array>;
-  private readonly start: (range: Range<Uint8Array>) => IterableIterator<T>;
-  private entries: IterableIterator<T> | null = null;
+  private readonly start: (range: Range<Uint8Array>) => IterableIterator<S>;
+  private readonly convert: (found: S) => T;
+  private found: IterableIterator<S> | null = null;
   private from: Uint8Array | null = null;
 
-  constructor(options: LevelRange, start: (range: Range<Uint8Array>) => IterableIterator<T>) {
+  constructor(
+    options: LevelRange,
+    start: (range: Range<Uint8Array>) => IterableIterator<S>,
+    convert: (found: S) => T,
+  ) {
     this.range = rangeOf(options);
     this.start = start;
+    this.convert = convert;
   }
 
   /** The next one; undefined at the end. `left`: the iterator's limit, less what it has given. */
   next(left: number): T | undefined {
-    this.entries ??= this.begin(left);
-    const { done, value } = this.entries.next();
-    return done === true ? undefined : value;
+    this.found ??= this.begin(left);
+    const { done, value } = this.found.next();
+    return done === true ? undefined : this.convert(value);
   }
 
   /** Up to `most` more. */
   nextMany(most: number, left: number): T[] {
-    const found: T[] = [];
-    for (let entry: T | undefined; found.length < most; found.push(entry)) {
-      entry = this.next(left);
-      if (entry === undefined) break;
+    this.found ??= this.begin(left);
+    const many: T[] = [];
+    while (many.length < most) {
+      const { done, value } = this.found.next();
+      if (done === true) break;
+      many.push(this.convert(value));
     }
-    return found;
+    return many;
   }
 
   /** The next one will be the one at `target`, or the first behind it in the direction of the walk. */
   seek(target: Uint8Array): void {
-    this.entries = null;
+    this.found = null;
     this.from = target;
   }
 
-  private begin(left: number): IterableIterator<T> {
+  private begin(left: number): IterableIterator<S> {
     const { range, from } = this;
     const limited = left === Infinity ? range : { ...range, limit: left };
     if (from === null) return this.start(limited);
@@ -161,24 +172,29 @@ class Walk<T> {
   }
 }
 
+/** Keys as entries; no value is read. */
+function* withoutValues(keys: IterableIterator<Uint8Array>): Generator<[unknown, unknown], undefined> {
+  for (const key of keys) yield [key, undefined];
+}
+
 type Database = BancosLevel<unknown, unknown>;
 
 class EntryIterator extends AbstractIterator<Database, Encoded, Encoded> {
-  private readonly walk: Walk<[Encoded | undefined, Encoded | undefined]>;
+  private readonly walk: Walk<[unknown, unknown], [unknown, unknown]>;
 
   constructor(db: Database, options: LevelRange & Encodings & { keys: boolean; values: boolean }) {
     super(db, options as unknown as AbstractIteratorOptions<Encoded, Encoded>);
     const { keyEncoding, valueEncoding, keys, values } = options;
-    this.walk = new Walk(options, function* (range) {
-      const { store } = db;
-      if (!values) {
-        for (const key of store.keys(range)) yield [inFormat(key, keyEncoding), undefined];
-        return;
-      }
-      for (const [key, value] of store.entries(range) as Entries) {
-        yield [keys ? inFormat(key, keyEncoding) : undefined, inFormat(value, valueEncoding)];
-      }
-    });
+    this.walk = new Walk(
+      options,
+      (range) => (values ? db.store.entries(range) : withoutValues(db.store.keys(range))),
+      // The store makes an array for each entry and keeps none.
+      (entry) => {
+        entry[0] = keys ? inFormat(entry[0], keyEncoding) : undefined;
+        entry[1] = values ? inFormat(entry[1], valueEncoding) : undefined;
+        return entry;
+      },
+    );
   }
 
   async _next() {
@@ -200,13 +216,16 @@ class EntryIterator extends AbstractIterator<Database, Encoded, Encoded> {
 }
 
 class KeyIterator extends AbstractKeyIterator<Database, Encoded> {
-  private readonly walk: Walk<Encoded>;
+  private readonly walk: Walk<Uint8Array, Encoded>;
 
   constructor(db: Database, options: LevelRange & Encodings) {
     super(db, options as unknown as AbstractKeyIteratorOptions<Encoded>);
-    this.walk = new Walk(options, function* (range) {
-      for (const key of db.store.keys(range)) yield inFormat(key, options.keyEncoding);
-    });
+    const { keyEncoding } = options;
+    this.walk = new Walk(
+      options,
+      (range) => db.store.keys(range),
+      (key) => inFormat(key, keyEncoding),
+    );
   }
 
   async _next() {
@@ -228,13 +247,16 @@ class KeyIterator extends AbstractKeyIterator<Database, Encoded> {
 }
 
 class ValueIterator extends AbstractValueIterator<Database, Encoded, Encoded> {
-  private readonly walk: Walk<Encoded>;
+  private readonly walk: Walk<Encoded, Encoded>;
 
   constructor(db: Database, options: LevelRange & Encodings) {
     super(db, options as unknown as AbstractValueIteratorOptions<Encoded, Encoded>);
-    this.walk = new Walk(options, function* (range) {
-      for (const value of db.store.values(range)) yield inFormat(value, options.valueEncoding);
-    });
+    const { valueEncoding } = options;
+    this.walk = new Walk(
+      options,
+      (range) => db.store.values(range),
+      (value) => inFormat(value, valueEncoding),
+    );
   }
 
   async _next() {

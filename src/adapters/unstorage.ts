@@ -14,10 +14,13 @@ interface Item {
 /** Deletes in one group. */
 const WRITES_AT_ONCE = 1000;
 
+// A byte order mark is part of the text, as it is elsewhere.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** An item as unstorage wants it: text, unless something else than text and bytes was stored. */
 function itemOf(value: Value | undefined): Exclude<Value, bigint | undefined> | null {
   if (value === undefined) return null;
-  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (value instanceof Uint8Array) return decoder.decode(value);
   return typeof value === "bigint" ? String(value) : value;
 }
 

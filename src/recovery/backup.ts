@@ -88,6 +88,7 @@ import {
 import { Participant } from "../reclaim/participant.ts";
 import { slotState, slotsUsed } from "../reclaim/registry.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
+import { CellList } from "./celllist.ts";
 import { isValidLeaf, placeLeaf } from "./rebuild.ts";
 import { recoverSlot } from "./recover.ts";
 import { sortByKey } from "./sort.ts";
@@ -189,20 +190,6 @@ class Pace {
     if (now < this.next) return false;
     this.next = now + STEP * 1e6;
     return true;
-  }
-}
-
-/** A list of cells that grows. */
-class CellList {
-  cells = new Int32Array(1024);
-  count = 0;
-  add(cell: number): void {
-    if (this.count === this.cells.length) {
-      const larger = new Int32Array(this.count * 2);
-      larger.set(this.cells);
-      this.cells = larger;
-    }
-    this.cells[this.count++] = cell;
   }
 }
 

@@ -93,6 +93,7 @@ import {
 import { clearBytes, readToScratch } from "../node/bytes.ts";
 import {
   firstDifference,
+  hasKey,
   isNumber,
   isSound,
   keyLengthOf,
@@ -107,7 +108,10 @@ import { countsOf, fillCopy, kindFor, liveOf, NODE_CAPACITY, place, slotOf, used
 import { Participant } from "../reclaim/participant.ts";
 import { slotIncarnation, slotWord } from "../reclaim/registry.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "../rowex/place.ts";
+import { TreeBuilder } from "./build.ts";
+import { CellList } from "./celllist.ts";
 import type { RebuildReport } from "./lifecycle.ts";
+import { sortByKey } from "./sort.ts";
 import { failSync } from "./sync.ts";
 
 /**
@@ -190,6 +194,7 @@ export function rebuild(region: Region): RebuildReport {
   let invalid = 0;
   let highestSeq = 0;
   let highestMark = onDisk;
+  const found = new CellList();
   forEachLeafCell(region, (cell, room) => {
     const tag = load32(h, cell, TAG);
     if (tag === FREE || !isValidLeaf(region, cell, room, mostMarked)) {
@@ -206,10 +211,9 @@ export function rebuild(region: Region): RebuildReport {
     highestSeq = Math.max(highestSeq, sequenceOf(h, cell));
     if (mark === MARK_VOID) return;
     if (mark !== MARK_NONE) highestMark = Math.max(highestMark, markedAt(h, cell));
-    const loser = placeLeaf(p, cell, tag);
-    if (loser !== 0) setMark(h, loser, MARK_VOID, 0);
+    found.add(cell);
   });
-  const keys = settleDeciders(p, onDisk);
+  const keys = buildTree(p, found, onDisk);
   p.heap.abandon();
   store64(h, SB, SB_Q, highestSeq + 2);
   store64(h, SB, SB_LAST_START, highestSeq + 1);
@@ -416,63 +420,51 @@ function newNode(p: Participant, kind: number, depth: number): number {
 }
 
 /**
- * Every leaf in the tree decides its key: those that say "absent" leave the tree, the others are marked NONE. Returns
- * the number of keys.
+ * Finds the leaf that decides each key: of several that have it, the one with the highest sequence number; the others are
+ * marked VOID. The tree is made of those that say that their key is there, marked NONE. Returns the number of keys.
  */
-function settleDeciders(p: Participant, onDisk: number): number {
+function buildTree(p: Participant, found: CellList, onDisk: number): number {
   const h = p.h;
+  const { cells, count } = found;
+  const sorting = sortByKey(h, cells, count);
+  while (sorting.next().done !== true);
+  const builder = new TreeBuilder(p);
   let keys = 0;
-  const settle = (node: number, depth: number): number => {
-    // Children that stay; a node with one of them left is replaced by it, one with none is gone.
-    const tag = load32(h, node, TAG);
-    p.snapshot.read(h, node, tag);
-    const digits = p.snapshot.digits.slice(0, p.snapshot.count);
-    const children = p.snapshot.children.slice(0, p.snapshot.count);
-    let kept = 0;
-    let changed = false;
-    for (let i = 0; i < children.length; i++) {
-      const child = children[i]!;
-      const childTag = load32(h, child, TAG);
-      let now: number;
-      if ((childTag & KIND_MASK) === LEAF) now = decide(child) ? child : 0;
-      else now = settle(child, depth + 1);
-      if (now !== child) changed = true;
-      if (now === 0) continue;
-      digits[kept] = digits[i]!;
-      children[kept++] = now;
+  if (count > 0) builder.begin(cells[0]!);
+  for (let i = 0; i < count; ) {
+    let decider = cells[i]!;
+    // The leaf that is behind these has another key; to find that it is compared with theirs, so it is added first.
+    let next = i + 1;
+    while (next < count && haveSameKey(h, p, cells[next]!)) {
+      const other = cells[next++]!;
+      const isLater = sequenceOf(h, other) > sequenceOf(h, decider);
+      setMark(h, isLater ? decider : other, MARK_VOID, 0);
+      if (isLater) decider = other;
     }
-    if (!changed) return node;
-    if (node !== p.root && kept <= 1) {
-      p.heap.free(node);
-      return kept === 0 ? 0 : children[0]!;
+    if (isThere(h, decider, onDisk)) {
+      builder.add(decider);
+      keys++;
     }
-    if (node === p.root) {
-      fillWord(h, node, COUNTS, 4, 257, 0);
-      for (let i = 0; i < kept; i++) place(h, NODE256, node, i, digits[i]!, children[i]!);
-      store32(h, node, COUNTS, countsOf(0, kept));
-      return node;
-    }
-    const kind = kindFor(kept);
-    const copy = newNode(p, kind, tag >>> AUX_SHIFT);
-    p.snapshot.count = kept;
-    p.snapshot.digits.set(digits.subarray(0, kept));
-    p.snapshot.children.set(children.subarray(0, kept));
-    fillCopy(h, p.snapshot, 0, copy, kind, 0, 0);
-    p.heap.free(node);
-    return copy;
-  };
-  const decide = (leaf: number): boolean => {
-    const mark = markKind(h, leaf);
-    const absent = mark === MARK_DELETED || (mark === MARK_SUPERSEDED && markedAt(h, leaf) <= onDisk);
-    if (absent) return false;
-    if (mark !== MARK_NONE) setMark(h, leaf, MARK_NONE, 0);
-    const tag = load32(h, leaf, TAG);
-    if ((tag & STATE_MASK) === RETIRED) store32(h, leaf, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
-    keys++;
-    return true;
-  };
-  settle(p.root, 0);
+    if (next < count) builder.isNext(cells[next]!);
+    i = next;
+  }
+  builder.finish();
   return keys;
+}
+
+/** Has the leaf the key in the scratch buffer? */
+function haveSameKey(h: number, p: Participant, leaf: number): boolean {
+  return hasKey(h, leaf, load32(h, leaf, TAG), p.keyLength);
+}
+
+/** Does the leaf that decides its key say that the key is there? Then it is made LIVE, and its mark NONE. */
+function isThere(h: number, leaf: number, onDisk: number): boolean {
+  const mark = markKind(h, leaf);
+  if (mark === MARK_DELETED || (mark === MARK_SUPERSEDED && markedAt(h, leaf) <= onDisk)) return false;
+  if (mark !== MARK_NONE) setMark(h, leaf, MARK_NONE, 0);
+  const tag = load32(h, leaf, TAG);
+  if ((tag & STATE_MASK) === RETIRED) store32(h, leaf, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
+  return true;
 }
 
 // ---- what is left over ---------------------------------------------------------------------------------------------------

@@ -54,11 +54,12 @@ for (const [version, Class, changed] of [
     const path = freshPath();
     const store = open(path, { keyEncoding: "ordered" });
     let cases = 0;
+    let passed = 0;
     afterAll(() => {
       expect(store.verify().problems).toEqual([]);
       store.close();
       console.log(
-        `@keyv/test-suite, Keyv ${version}: ${cases - changed.size} cases must hold, ${changed.size} cannot`,
+        `@keyv/test-suite, Keyv ${version}: ${passed} passed, ${cases - passed - changed.size} failed, ${changed.size} cannot hold`,
       );
     });
     for (const [name, suite] of suites) {
@@ -73,6 +74,7 @@ for (const [version, Class, changed] of [
                 if (what === "ours" && reason === undefined) {
                   test(title, async () => {
                     await run({ expect });
+                    passed++;
                   });
                 } else if (reason !== undefined) {
                   test(`cannot hold, with ${what}: ${title}: ${reason}`, async () => {

@@ -117,6 +117,10 @@ describe("BancosLevel", () => {
       };
       const iterators = [db.iterator(options), db.keys(options), db.values(options)] as const;
       if (target !== undefined) for (const iterator of iterators) iterator.seek(target);
+      const bareIterator = db.iterator({ ...options, values: false });
+      if (target !== undefined) bareIterator.seek(target);
+      const bare = await bareIterator.all();
+      expect(bare.map(([, value]) => value)).toEqual(bare.map(() => undefined as never));
       const [entries, keys, values] = [
         await iterators[0].all(),
         await iterators[1].all(),
@@ -128,6 +132,7 @@ describe("BancosLevel", () => {
       await iterators[2].close();
       const hex = (list: readonly Uint8Array[]) => list.map((key) => Buffer.from(key).toString("hex"));
       expect(hex(keys)).toEqual(hex(wanted));
+      expect(hex(bare.map(([key]) => key))).toEqual(hex(wanted));
       expect(hex(entries.map(([key]) => key))).toEqual(hex(wanted));
       const wantedValues = hex(hex(wanted).map((key) => expected.get(key)!));
       expect(hex(entries.map(([, value]) => value))).toEqual(wantedValues);
@@ -146,6 +151,9 @@ describe("BancosLevel", () => {
     await db.put<string, Buffer>("bytes", Buffer.from("blau"), { valueEncoding: "buffer" });
     expect(await db.get("bytes")).toBe("blau");
     expect(await db.get<string, Buffer>("text", { valueEncoding: "buffer" })).toEqual(Buffer.from("grün"));
+    // A byte order mark is a character like others.
+    await db.put<string, Buffer>("\ufeffkey", Buffer.from("\ufeffvalue"), { valueEncoding: "buffer" });
+    expect(await db.iterator({ gte: "\ufeff" }).all()).toEqual([["\ufeffkey", "\ufeffvalue"]]);
     const view = await db.get<string, Uint8Array>("text", { valueEncoding: "view" });
     expect([...view!]).toEqual([...new TextEncoder().encode("grün")]);
     await db.close();

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open, type Value } from "../../src/index.ts";
-import { codeOf, expectSound, finish, freshPath, random, remove, seconds, seed } from "../store/support.ts";
+import { codeOf, finish, freshPath, random, remove, seconds, seed } from "../store/support.ts";
 import { Mounted } from "./mounted.ts";
 
 // The limit of test/setup.ts holds for the first file of a process only.

@@ -8,12 +8,15 @@
  *
  * The length of the file is such a thing too: what growth gave it may be lost.
  */
+import { REGISTRY_SLAB, SLAB_BYTES, SLOT_BYTES, SLOTS } from "../../src/memory/layout.ts";
 import { FILE_BYTES, machine } from "./machine.ts";
 import type { Random } from "./report.ts";
 
 export const SECTOR = 512;
 export const CACHE_LINE = 64;
 const PAGE = 4096;
+const REGISTRY = REGISTRY_SLAB * SLAB_BYTES;
+const REGISTRY_END = REGISTRY + SLOTS * SLOT_BYTES;
 
 /** A content that a unit had up to a moment. */
 interface Version {
@@ -67,6 +70,26 @@ export class Disk {
     }
     // Metadata that is needed to find the bytes goes with them.
     this.sizes = [machine.size];
+  }
+
+  /**
+   * Files of which one unit alone is as it is now, or one alone as it was at first. Not those of the registry, which
+   * nobody looks at after a loss of power.
+   */
+  *singles(): Generator<Uint8Array> {
+    const first = [...this.changed].map(([at, versions]) => ({ at, bytes: versions[0]!.bytes }));
+    const now = machine.copy();
+    const then = now.slice();
+    for (const { at, bytes } of first) if (at < then.length) then.set(bytes, at);
+    for (const { at, bytes } of first) {
+      if (at >= now.length || (at >= REGISTRY && at < REGISTRY_END)) continue;
+      const all = now.slice();
+      all.set(bytes, at);
+      yield all;
+      const none = then.slice();
+      none.set(now.subarray(at, at + this.unit), at);
+      yield none;
+    }
   }
 
   /** The file as it can be found when the power fails now. */

@@ -91,7 +91,7 @@ function dieAndGoOn(what: Case, at: number, problems: string[]): "unrecorded" | 
   const { before, flushed, key, dying, after } = what;
   const keys = ["kA", "kB", "z", LONG];
   const random = new Random((SEED + at) >>> 0);
-  const manner = { unit: CACHE_LINE, persistent: true, looks: 0.02, looksAtPersist: 30 };
+  const manner = { unit: CACHE_LINE, persistent: true, looks: 0.02, looksAtPersist: 0 };
   const scene = new Scene(random, manner, seen, new Ledger(keys));
   const { ledger } = scene;
   scene.share = 0;
@@ -119,15 +119,16 @@ function dieAndGoOn(what: Case, at: number, problems: string[]): "unrecorded" | 
   const state = machine.words[(slotCell(b.store.participant().slot) * 8 + INTENT_STATE) >>> 2]!;
   if (state < INTENT_CHECKED) return "unrecorded";
   scene.share = 1;
-  for (let i = 0; i < 8; i++) scene.look();
+  scene.thorough = true;
   scene.run(a, collect.run);
   ledger.forget(b.thread);
   // Whether it is durable nobody was promised: what comes after it is.
   ledger.has(key, scene.get(a, key), false);
   for (const operation of after) write(a, operation, operation.name.endsWith(" z") ? "z" : key);
-  for (let i = 0; i < 30; i++) scene.look();
+  scene.lookThoroughly();
   problems.push(...scene.problems);
   scene.share = 0;
+  scene.thorough = false;
   contents(a, problems);
   verify(a, problems);
   return "recorded";

@@ -10,7 +10,6 @@ import {
   SB_MAX_SLABS,
   SB_ROOT,
   SB_SALT,
-  SB_SYNC_ERROR,
   SLAB_BYTES,
 } from "../../src/memory/layout.ts";
 import type { Superblock } from "../../src/memory/superblock.ts";
@@ -52,7 +51,6 @@ function readSuperblock(_fd: number, _path: string, _size: unknown, mayBeShort: 
     capacity: word(SB_CAPACITY),
     maxSlabs: word(SB_MAX_SLABS),
     isShort,
-    syncFailed: word(SB_SYNC_ERROR) !== 0,
   };
 }
 mock.module(join(SRC, "memory/superblock.ts"), () => ({ ...superblock, readSuperblock }));

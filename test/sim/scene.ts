@@ -42,7 +42,7 @@ export interface Manner {
   readonly unit: number;
   /** Each write is promised when it returns. */
   readonly persistent: boolean;
-  /** How many looks there are, about, before a store; and before lines are written back to persistent memory. */
+  /** How likely a look is before a store; and before lines are written back to persistent memory. */
   readonly looks: number;
   readonly looksAtPersist: number;
 }
@@ -62,6 +62,8 @@ export class Scene {
   text = "";
   /** Share of the looks that are taken. */
   share = 1;
+  /** Are there thorough looks before lines are written back? */
+  thorough = false;
   private disk: Disk;
 
   constructor(random: Random, manner: Manner, seen: Seen, ledger: Ledger) {
@@ -77,8 +79,8 @@ export class Scene {
     const disk = new Disk(this.manner.unit);
     const writeBack = machine.onPersist;
     machine.onPersist = (address, length) => {
-      for (let n = this.manner.looksAtPersist * this.share; n > 0; n--)
-        if (this.random.next() < n) this.look();
+      if (this.thorough) this.lookThoroughly();
+      else if (this.random.next() < this.manner.looksAtPersist * this.share) this.look();
       writeBack?.(address, length);
     };
     return disk;
@@ -124,11 +126,16 @@ export class Scene {
     return machine.as(actor.thread, () => actor.store.get(key)) as Value | undefined;
   }
 
+  /** Looks at all images that differ from what is, or was, in one unit; and at some others. */
+  lookThoroughly(): void {
+    for (const image of this.disk.singles()) this.look(image);
+    for (let i = 0; i < 3; i++) this.look();
+  }
+
   /** Looks at one image that the disk may have now, beside the story. */
-  look(): void {
+  look(image = this.disk.image(this.random)): void {
     const { random, problems, seen } = this;
     if (problems.length > 0) return;
-    let image = this.disk.image(random);
     const hash = Bun.hash.xxHash64(image);
     if (seen.images.has(hash)) return;
     seen.images.add(hash);
@@ -136,9 +143,9 @@ export class Scene {
       machine.violations = [];
       machine.restart(image);
       if (random.next() < 0.1) {
-        image = this.cutRebuild(new Disk(this.manner.unit));
+        const left = this.cutRebuild(new Disk(this.manner.unit));
         machine.onTouch = null;
-        machine.restart(image);
+        machine.restart(left);
       }
       this.inspect(problems);
     });
