@@ -27,8 +27,7 @@ function cell(own: readonly number[], all: readonly number[], isOwn: boolean): s
   const middle = format(median(all));
   if (isOwn) return `${middle} (${format(Math.min(...all))}-${format(Math.max(...all))})`;
   const ratio = median(own) / median(all);
-  // Of memory, what a store needs can be less than what the collector gave back meanwhile.
-  return Number.isFinite(ratio) && ratio > 0 ? `${middle} x${ratio.toFixed(2)}` : middle;
+  return Number.isFinite(ratio) && ratio > 0 ? `${middle} x${ratio.toFixed(ratio < 0.1 ? 3 : 2)}` : middle;
 }
 
 const head = (title: string, names: readonly Name[]) =>

@@ -88,7 +88,13 @@ export function targetTable(report: Report, clock: Clock): string {
       if (own === undefined || other === undefined) continue;
       const ratio = median(byClock(own, unit, clock)) / median(byClock(other, unit, clock));
       const most = target[set];
-      table.push([target.what, data, String(most), ratio.toFixed(2), verdict(ratio <= most)]);
+      table.push([
+        target.what,
+        data,
+        String(most),
+        ratio.toFixed(ratio < 0.1 ? 3 : 2),
+        verdict(ratio <= most),
+      ]);
     }
     const opening = figures.open?.bancos;
     if (opening !== undefined) {

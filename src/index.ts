@@ -25,4 +25,5 @@ export type { OpenOptions } from "./store/options.ts";
 export type { Range } from "./store/range.ts";
 export { type RepairOptions, repair } from "./store/repair.ts";
 export type { CellFigures, Stats } from "./store/stats.ts";
-export { type Json, type Key, open, type Reader, Store, type Value, type Writer } from "./store/store.ts";
+export { open, Store } from "./store/store.ts";
+export type { Json, Key, Reader, Value, Writer } from "./store/types.ts";

@@ -2,7 +2,7 @@
 import { median } from "../measure.ts";
 import { TWO_READERS } from "../processes/processes.ts";
 import { type Comparison, describe, type Machine, type Report, type Series } from "../report.ts";
-import { ROW_NAMES, ROWS, type Row } from "../rows/rows.ts";
+import { type Chart, ROW_NAMES, ROWS } from "../rows/rows.ts";
 import { NAMES } from "../stores/index.ts";
 import { byClock, type Clock, format } from "../table.ts";
 
@@ -12,6 +12,7 @@ export type Spec = Readonly<Record<string, unknown>>;
 /** A colour a store, the same in every chart; ours stands out. */
 const COLOURS: Readonly<Record<string, string>> = {
   bancos: "#d9480f",
+  "bancos commit": "#ffa94d",
   lmdb: "#1c7ed6",
   "lmdb default": "#74c0fc",
   "bun:sqlite": "#2b8a3e",
@@ -29,7 +30,7 @@ const CONFIG = {
   font: "system-ui, sans-serif",
   view: { stroke: null },
   axis: { labelFontSize: 11, titleFontSize: 11, grid: false },
-  header: { labelFontSize: 12, labelFontWeight: "bold", labelAnchor: "start", labelLimit: 340 },
+  header: { labelFontSize: 11, labelFontWeight: "bold", labelAnchor: "start", labelLimit: 450 },
   title: { anchor: "start", fontSize: 15, subtitleFontSize: 11, subtitleColor: "#666", offset: 12 },
 } as const;
 
@@ -53,7 +54,7 @@ function bars(title: string, subtitle: string, values: readonly Bar[], columns: 
     facet: { field: "row", type: "nominal", sort: order, title: null },
     columns,
     spec: {
-      width: 250,
+      width: 280,
       height: { step: 17 },
       encoding: { y: { field: "store", type: "nominal", sort: NAMES, axis: { title: null, ticks: false } } },
       layer: [
@@ -83,6 +84,10 @@ function bars(title: string, subtitle: string, values: readonly Bar[], columns: 
   };
 }
 
+/** Times the next longest; and the least number of bars that are not cut. */
+const FAR = 8;
+const FEW = 3;
+
 function barsOf(
   row: string,
   unit: string,
@@ -93,11 +98,22 @@ function barsOf(
     if (all.length === 0) return [];
     return [{ store, figure: median(all), least: Math.min(...all), most: Math.max(...all) }];
   });
-  const room = 1.35 * Math.max(0, ...figures.map(({ most }) => most));
-  return figures.map((each) => ({ row, ...each, label: `${format(each.figure)} ${unit}`.trim(), room }));
+  // Bars that are far longer than all others would leave nothing to be seen of those: they are cut, and their labels say so.
+  const ends = figures.map(({ most }) => most).sort((a, b) => a - b);
+  const far = ends.findIndex((end, i) => i >= FEW && end > FAR * (ends[i - 1] as number));
+  const end = far < 0 ? (ends.at(-1) ?? 0) : 1.5 * (ends[far - 1] as number);
+  return figures.map(({ store, figure, least, most }) => ({
+    row,
+    store,
+    figure: Math.min(figure, end),
+    least: Math.min(least, end),
+    most: Math.min(most, end),
+    label: `${figure > end ? "… " : ""}${format(figure)} ${unit}`.trim(),
+    room: 1.4 * end,
+  }));
 }
 
-const CHART_TITLES: Readonly<Record<Row["chart"], string>> = {
+const CHART_TITLES: Readonly<Record<Chart, string>> = {
   reads: "reading",
   writes: "writing",
   scans: "reading in order",
@@ -109,7 +125,7 @@ const fileName = (data: string): string => data.split(":")[0] ?? data;
 
 function comparisonCharts(data: string, comparison: Comparison, clock: Clock): [string, Spec][] {
   const charts: [string, Spec][] = [];
-  for (const chart of Object.keys(CHART_TITLES) as Row["chart"][]) {
+  for (const chart of Object.keys(CHART_TITLES) as Chart[]) {
     const values = ROW_NAMES.filter((row) => ROWS[row].chart === chart).flatMap((row) => {
       const { title, unit } = ROWS[row];
       const byName = Object.entries(comparison.figures[row] ?? {}).map(([name, figures]) => [
@@ -173,7 +189,7 @@ function lines(title: string, machine: Machine, series: readonly Series[], x: Ax
     facet: { field: "what", type: "nominal", sort: order, title: null },
     columns: 3,
     spec: {
-      width: 250,
+      width: 280,
       height: 160,
       mark: { type: "line", point: { size: 25 } },
       encoding: {
@@ -206,7 +222,9 @@ function lines(title: string, machine: Machine, series: readonly Series[], x: Ax
 /** Every chart that the report has figures for, by the name of its file. */
 export function chartsOf(report: Report, clock: Clock): Map<string, Spec> {
   const charts = new Map<string, Spec>();
-  for (const [data, comparison] of Object.entries(report.comparisons)) {
+  // A part of a data set and the whole have charts of the same name: those of the larger one are the last.
+  const comparisons = Object.entries(report.comparisons).sort(([, a], [, b]) => a.keys - b.keys);
+  for (const [data, comparison] of comparisons) {
     for (const [name, spec] of comparisonCharts(data, comparison, clock)) charts.set(name, spec);
   }
   if (report.processes !== undefined) {

@@ -28,12 +28,12 @@ export const WORK_TITLES: Readonly<Record<Work, string>> = {
   fresh: "own keys",
   update: "random keys",
   hot: "the same 100 keys",
-  "ycsb-A": "YCSB A: 50 % get, 50 % update",
-  "ycsb-B": "YCSB B: 95 % get, 5 % update",
-  "ycsb-C": "YCSB C: get",
-  "ycsb-D": "YCSB D: 95 % get of the latest, 5 % new",
-  "ycsb-E": "YCSB E: 95 % range of up to 100, 5 % new",
-  "ycsb-F": "YCSB F: 50 % get, 50 % get and update",
+  "ycsb-A": "YCSB A, 50 % update",
+  "ycsb-B": "YCSB B, 5 % update",
+  "ycsb-C": "YCSB C, get only",
+  "ycsb-D": "YCSB D, get the latest, 5 % new",
+  "ycsb-E": "YCSB E, ranges to 100, 5 % new",
+  "ycsb-F": "YCSB F, 50 % get and set",
 };
 
 export const isYcsb = (work: Work): boolean => work.startsWith("ycsb");

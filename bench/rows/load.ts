@@ -72,9 +72,9 @@ export async function loadRandom(subject: Subject): Promise<Contender<Key>> {
   const { peak } = memory();
   Bun.gc(true);
   const { anonymous } = memory();
-  // What the process needs anyhow, the keys above all, is not the store's.
-  subject.note("peak", { wall: (peak - before.resident) / MIB, cpu: Number.NaN });
-  subject.note("anonymous", { wall: (anonymous - before.anonymous) / MIB, cpu: Number.NaN });
+  // What the process needs anyhow, the keys above all, is not the store's. Less than before: the collector did more.
+  subject.note("peak", { wall: Math.max(0, peak - before.resident) / MIB, cpu: Number.NaN });
+  subject.note("anonymous", { wall: Math.max(0, anonymous - before.anonymous) / MIB, cpu: Number.NaN });
   if (!persistent) return store;
   await noteSpace(subject, RANDOM, store, directory);
   let again: Contender<Key> | undefined;

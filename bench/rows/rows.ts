@@ -6,9 +6,11 @@ export type Unit = "ns" | "ms" | "bytes" | "MiB";
 export interface Row {
   readonly title: string;
   readonly unit: Unit;
-  /** Which chart shows it. */
-  readonly chart: "reads" | "writes" | "scans" | "space";
+  /** Which chart shows it; `none`: the table alone, since few stores can tell. */
+  readonly chart: Chart | "none";
 }
+
+export type Chart = "reads" | "writes" | "scans" | "space";
 
 const row = (title: string, unit: Unit, chart: Row["chart"]): Row => ({ title, unit, chart });
 
@@ -28,21 +30,21 @@ export const ROWS = {
   updateAll: row("set, update a number, best way", "ns", "writes"),
   addEach: row("add, one call each", "ns", "writes"),
   addAll: row("add, best way", "ns", "writes"),
-  textEach: row("set, update to 100-byte strings, one call each", "ns", "writes"),
-  textAll: row("set, update to 100-byte strings, best way", "ns", "writes"),
+  textEach: row("set, to 100-byte strings, one call each", "ns", "writes"),
+  textAll: row("set, to 100-byte strings, best way", "ns", "writes"),
   deleteEach: row("delete, one call each", "ns", "writes"),
   deleteAll: row("delete, best way", "ns", "writes"),
-  scanKeys: row("full scan, keys, per key", "ns", "scans"),
-  scan: row("full scan, keys and values, per key", "ns", "scans"),
-  range: row("100 entries from a random key, per call", "ns", "scans"),
-  count: row("count of a prefix (20 to 1,000 keys), per call", "ns", "scans"),
+  scanKeys: row("scan of keys, per key", "ns", "scans"),
+  scan: row("scan of keys and values, per key", "ns", "scans"),
+  range: row("100 entries from a random key", "ns", "scans"),
+  count: row("count a prefix of 20 to 1,000 keys", "ns", "scans"),
   open: row("open an existing file", "ms", "space"),
   fileRandom: row("file, bytes per key, random order", "bytes", "space"),
   fileSorted: row("file, bytes per key, sorted load", "bytes", "space"),
-  usedRandom: row("bytes in use per key, random order", "bytes", "space"),
-  usedSorted: row("bytes in use per key, sorted load", "bytes", "space"),
-  peak: row("peak memory of loading, mapped file included", "MiB", "space"),
-  anonymous: row("memory after loading, without the mapped file", "MiB", "space"),
+  usedRandom: row("bytes in use per key, random order", "bytes", "none"),
+  usedSorted: row("bytes in use per key, sorted load", "bytes", "none"),
+  peak: row("peak memory of loading, with mapped file", "MiB", "space"),
+  anonymous: row("memory after loading, no mapped file", "MiB", "space"),
 } as const satisfies Readonly<Record<string, Row>>;
 
 export type RowName = keyof typeof ROWS;

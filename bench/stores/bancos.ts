@@ -1,17 +1,21 @@
-/** bancos, with the options that a user has who gives none. */
+/** bancos: with the options that a user has who gives none, or so that each write is on the disk when it returns. */
 import { open, type Store } from "../../src/index.ts";
 import type { Key } from "../data.ts";
 import { Contender, type Value } from "./contender.ts";
 
 export class Bancos<K extends Key> extends Contender<K> {
-  readonly name = "bancos";
+  readonly name: string;
   private readonly store: Store<Value, K>;
+  private readonly commit: boolean;
 
-  constructor(path: string, kind: "strings" | "bytes") {
+  constructor(path: string, kind: "strings" | "bytes", commit: boolean) {
     super();
+    this.name = commit ? "bancos commit" : "bancos";
+    this.commit = commit;
     this.store = open(path, {
       keyEncoding: kind === "strings" ? "utf8" : "binary",
       maxSize: 32 * 2 ** 30,
+      durability: commit ? "commit" : "process",
     }) as unknown as Store<Value, K>;
   }
 
@@ -33,12 +37,30 @@ export class Bancos<K extends Key> extends Contender<K> {
     this.store.set(key, value);
   }
 
+  /** Where writes wait for the disk, those of a group wait together; elsewhere single calls are the best way. */
+  private all(write: () => void): void {
+    if (this.commit) this.store.writer(write);
+    else write();
+  }
+
+  override setAll(keys: readonly K[], values: readonly Value[]): void {
+    this.all(() => void this.setEach(keys, values));
+  }
+
   delete(key: K): void {
     this.store.delete(key);
   }
 
+  override deleteAll(keys: readonly K[]): void {
+    this.all(() => void this.deleteEach(keys));
+  }
+
   add(key: K): void {
     this.store.add(key, 1);
+  }
+
+  override addAll(keys: readonly K[]): void {
+    this.all(() => void this.addEach(keys));
   }
 
   scanKeys(): number {

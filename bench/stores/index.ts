@@ -43,8 +43,9 @@ const MEMORY = { ...FILE, persistent: false, bytes: false, processes: false } sa
 /** In the order in which they are shown. */
 export const ABILITIES = {
   bancos: FILE,
+  "bancos commit": { ...FILE, writesOnly: true, each: 200 },
   lmdb: { ...FILE, needs: "lmdb" },
-  "lmdb default": { ...FILE, writesOnly: true, each: 500, needs: "lmdb" },
+  "lmdb default": { ...FILE, writesOnly: true, each: 200, needs: "lmdb" },
   "bun:sqlite": { ...FILE, each: 10_000 },
   "better-sqlite3": { ...FILE, each: 10_000, needs: "better-sqlite3" },
   "classic-level": { ...FILE, processes: false, each: 10_000, needs: "classic-level" },
@@ -63,7 +64,8 @@ export async function contender<K extends Key = string>(
 ): Promise<Contender<K>> {
   switch (name) {
     case "bancos":
-      return new Bancos<K>(join(directory, "store.bancos"), kind);
+    case "bancos commit":
+      return new Bancos<K>(join(directory, "store.bancos"), kind, name === "bancos commit");
     case "lmdb":
     case "lmdb default":
       return await Lmdb.open<K>(name, join(directory, "store.mdb"), kind, name === "lmdb");

@@ -26,7 +26,8 @@
  */
 import { EventEmitter } from "node:events";
 import type { Range } from "../store/range.ts";
-import type { Json, Key, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import type { Json, Key } from "../store/types.ts";
 import { borrow, type Lent, type StoreSource } from "./lent.ts";
 
 /** Where the entries are kept: `path` to open a file, with the options of `open`, or an open `store` with ordered keys. */

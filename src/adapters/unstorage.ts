@@ -1,6 +1,7 @@
 /** A store as a driver of unstorage: keys are unstorage's (`a:b:c`), values strings, or bytes where they are set raw. */
 import type { Driver, TransactionOptions } from "unstorage";
-import type { Store, Value } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import type { Value } from "../store/types.ts";
 import { borrow, type StoreSource } from "./lent.ts";
 
 /** Where the items are kept: `path` to open a file, with the options of `open`, or an open `store` with utf8 keys. */

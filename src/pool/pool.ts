@@ -6,7 +6,7 @@ import type { VerifyReport } from "../recovery/verify.ts";
 import { checkOptions, type OpenOptions } from "../store/options.ts";
 import { encodeRange, type Range } from "../store/range.ts";
 import type { Stats } from "../store/stats.ts";
-import type { Key, Value } from "../store/store.ts";
+import type { Key, Value } from "../store/types.ts";
 import { Command, NO_BUCKET } from "./command.ts";
 import { Link, type Port } from "./link.ts";
 import { BUCKETS, Order } from "./order.ts";

@@ -1,6 +1,7 @@
 /** The Worker's side of a pool: opens the store, runs batches, answers. */
 import type { Range } from "../store/range.ts";
-import { type Key, Store, type Value, type Writer } from "../store/store.ts";
+import { Store } from "../store/store.ts";
+import type { Key, Value, Writer } from "../store/types.ts";
 import {
   ADD,
   CLOSE,

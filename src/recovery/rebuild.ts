@@ -6,6 +6,9 @@
  * number decides. Mark NONE, or SUPERSEDED after the last sync known to have ended (m > W): the key is there, with this
  * value. DELETED, or SUPERSEDED with m <= W: the key is absent.
  *
+ * The leaves are sorted by key, which brings those of one key together, and the tree is built from those that decide
+ * (build.ts): a descent for each leaf would wait for memory several times, in a tree larger than any cache.
+ *
  * Repeatable from any half-done state: nothing is freed and no leaf is written but for marks (VOID for leaves that did
  * not decide, NONE for deciders of keys that are there) until one sync has put all of that on the disk; W in the
  * superblock stays as it is until a later sync moves it.
@@ -78,7 +81,7 @@ import {
   TAG,
 } from "../memory/layout.ts";
 import { fileBlocks, monotonicNs, syncFile, truncate } from "../memory/platform.ts";
-import { fillWord, load32, load64, store32, store64 } from "../memory/primitives.ts";
+import { fillWord, load32, load64, prefetch, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import {
@@ -111,7 +114,7 @@ import { anyLeaf, depthOnPath, descend, digitOf } from "../rowex/place.ts";
 import { TreeBuilder } from "./build.ts";
 import { CellList } from "./celllist.ts";
 import type { RebuildReport } from "./lifecycle.ts";
-import { sortByKey } from "./sort.ts";
+import { AHEAD, sortByKey } from "./sort.ts";
 import { failSync } from "./sync.ts";
 
 /**
@@ -435,6 +438,7 @@ function buildTree(p: Participant, found: CellList, onDisk: number): number {
     let decider = cells[i]!;
     // The leaf that is behind these has another key; to find that it is compared with theirs, so it is added first.
     let next = i + 1;
+    if (i + AHEAD < count) prefetch(h, cells[i + AHEAD]!);
     while (next < count && haveSameKey(h, p, cells[next]!)) {
       const other = cells[next++]!;
       const isLater = sequenceOf(h, other) > sequenceOf(h, decider);

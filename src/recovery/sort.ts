@@ -3,11 +3,13 @@
  * visited once for each eight digits that it shares with others (caching multikey quicksort: Ng, Kakehi 2007).
  */
 import { LEAF_KEY, TAG } from "../memory/layout.ts";
-import { load32 } from "../memory/primitives.ts";
+import { load32, prefetch } from "../memory/primitives.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 
 /** Below it, insertion sort. */
 const SMALL = 12;
+/** Leaves between the one that is read and the one that is asked for. */
+export const AHEAD = 12;
 /** Leaves between two chances for the caller to pause. */
 const LARGE = 1 << 14;
 
@@ -29,8 +31,12 @@ export function* sortByKey(h: number, cells: Int32Array, count: number): Generat
       yield from / count;
     }
     if (!cached) {
+      const isLarge = to - from > 4 * AHEAD;
       for (let i = from; i < to; i++) {
         const cell = cells[i]!;
+        // They lie anywhere in the file: several are asked for at once. Of small ranges, the one below comes next.
+        const later = isLarge ? i + AHEAD : i - AHEAD;
+        if (later >= 0 && later < to) prefetch(h, cells[later]!);
         const digits = keyLengthOf(load32(h, cell, TAG));
         high[i] = fourDigits(h, cell, digits, depth);
         low[i] = fourDigits(h, cell, digits, depth + 4);

@@ -30,14 +30,13 @@ const LOOK_EVERY = 2e6;
  * descent finds and what the check under the lock asks for contradict each other, in a damaged file.
  */
 const MOST_ROUNDS = 10_000;
-/** From then on others are given the processor each time: whoever came before us is to finish. */
-const YIELD_FROM = 100;
+/** Rounds between two in which others are given the processor: whoever came before us is to finish. */
+const YIELD_EVERY = 64;
 
 /** Called before try number `round` of a change to the place that `p.path` leads to. Throws CORRUPT. */
 export function startAgain(p: Participant, round: number): void {
-  if (round < YIELD_FROM) return;
   if (round > MOST_ROUNDS) throw corrupt("a node contradicts itself", p.path[p.pathLength - 1]!);
-  yieldThread();
+  if (round % YIELD_EVERY === YIELD_EVERY - 1) yieldThread();
 }
 
 /**

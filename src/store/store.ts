@@ -1,42 +1,24 @@
-/** The store: the public verbs, each on the tree's own. */
-import { fdatasync } from "node:fs";
 import { type KeyCodec, type KeyEncoding, ValueEncoder } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
 import {
   lengthOffset,
   numberOffset,
   SB,
-  SB_EPOCH,
-  SB_NO_IN_PLACE,
-  SB_ORPHANS,
   SB_SLOTS_USED,
   SLOT_BYTES,
   SLOT_KEY_COUNT,
   slotCell,
 } from "../memory/layout.ts";
-import { closeFile, closeHandle, openFile, sleepMs } from "../memory/platform.ts";
-import { load32, load64, loadF64, sum64 } from "../memory/primitives.ts";
-import type { Region } from "../memory/region.ts";
+import { load32, loadF64, sum64 } from "../memory/primitives.ts";
 import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
-import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
+import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_EVERY, RECLAIM_MOST, reclaim, tooMuchWaits } from "../reclaim/reclaim.ts";
+import { RECLAIM_EVERY, reclaim } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
-import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
 import { endBackup } from "../recovery/backup.ts";
-import { collectOrphans, recoverIntent, recoverSlot, recoverTheDead } from "../recovery/recover.ts";
-import {
-  beginSync,
-  checkSyncError,
-  endSync,
-  failSync,
-  isSynced,
-  syncHolding,
-  syncNow,
-  syncTicket,
-} from "../recovery/sync.ts";
+import { collectOrphans, recoverTheDead } from "../recovery/recover.ts";
 import { type VerifyReport, verifyRegion } from "../recovery/verify.ts";
 import { Hints } from "../rowex/hints.ts";
 import { LANE_DIGITS, Lanes } from "../rowex/lookup-many.ts";
@@ -46,147 +28,17 @@ import { add, updateIf } from "../rowex/update.ts";
 import { ALWAYS, IF_ABSENT, type Payload, write } from "../rowex/write.ts";
 import { backupTo, type CopyOptions, type CopyReport } from "./backup.ts";
 import { Cursor, ENTRIES, KEYS, StoreIterator, VALUES } from "./cursor.ts";
+import { Flusher } from "./flusher.ts";
+import { forgotten } from "./forgotten.ts";
 import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
 import { checkOptions, type OpenOptions } from "./options.ts";
 import { encodeRange, type Range } from "./range.ts";
 import { type Stats, statsOf } from "./stats.ts";
+import type { Key, Reader, Value, Writer } from "./types.ts";
+import { abort, Upkeep } from "./upkeep.ts";
 import { canHold, readValue } from "./value.ts";
 
-/**
- * What a JSON value can be. `JSON.stringify` decides how it is stored: a field that is `undefined` is left out.
- *
- * @example
- * ```ts
- * import { type Json, open } from "bancos";
- * using store = open<Json>("settings.bancos");
- * store.set("theme", { name: "dark", sizes: [12, 14], wide: undefined });
- * console.log(store.get("theme")); // → { name: "dark", sizes: [ 12, 14 ] }
- * ```
- */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [name: string]: Json | undefined };
-/**
- * What a store holds: `number` (a float of 64 bits), `bigint` (64 bits, signed), `string`, `boolean`, `null`, bytes, and
- * JSON. `get` gives back what `set` was given, with its type; up to 1 GiB encoded.
- *
- * @example
- * ```ts
- * import { open, type Value } from "bancos";
- * using store = open("values.bancos");
- * const values: Value[] = [-0, 2n ** 40n, "text", true, null, Uint8Array.of(1, 2), [1, { a: "b" }]];
- * for (const [i, value] of values.entries()) store.set(`value ${i}`, value);
- * console.log([...store.values({ limit: 3 })]); // → [ -0, 1099511627776n, "text" ]
- * ```
- */
-export type Value = number | bigint | string | boolean | null | Uint8Array | Json;
-/**
- * What can be a key; which of these, depends on the store's {@link KeyEncoding}: strings for `"utf8"`, `Uint8Array` for
- * `"binary"`, all of them for `"ordered"`. Up to 4,096 bytes when encoded; the empty key is a key.
- *
- * @example
- * ```ts
- * import { type Key, open } from "bancos";
- * using store = open<number>("ordered.bancos", { keyEncoding: "ordered" });
- * const keys: Key[] = [["b", 2], 10n, "a", ["b", 10], 9, null];
- * for (const key of keys) store.set(key, 1);
- * console.log([...store.keys()]); // → [ null, 9, 10n, "a", [ "b", 2 ], [ "b", 10 ] ]
- * ```
- */
-export type Key = null | boolean | number | bigint | string | Uint8Array | readonly Key[];
-
-/**
- * The reading half of a store: what {@link Store.reader} hands to its function. Each method is that of {@link Store}, with
- * its errors and cost.
- *
- * @example
- * ```ts
- * import { open, type Reader } from "bancos";
- * const total = (prices: Reader<number>, names: string[]) =>
- *   prices.getMany(names).reduce<number>((sum, price) => sum + (price ?? 0), 0);
- *
- * using store = open<number>("prices.bancos");
- * store.set("tea", 3).set("milk", 1);
- * console.log(store.reader((prices) => total(prices, ["tea", "milk", "honey"]))); // → 4
- * ```
- */
-export interface Reader<V = Value, K = string> {
-  /** The key's value, or `undefined`. As {@link Store.get}. */
-  get(key: K): V | undefined;
-  /** Is the key there? As {@link Store.has}. */
-  has(key: K): boolean;
-  /** The values of many keys, in their order. As {@link Store.getMany}. */
-  getMany(keys: readonly K[]): (V | undefined)[];
-  /** Keys and values in a range, lazily, in key order. As {@link Store.entries}. */
-  entries(range?: Range<K>): IterableIterator<[K, V]>;
-  /** The keys in a range. As {@link Store.keys}. */
-  keys(range?: Range<K>): IterableIterator<K>;
-  /** The values in a range. As {@link Store.values}. */
-  values(range?: Range<K>): IterableIterator<V>;
-  /** The first entry of a range. As {@link Store.first}. */
-  first(range?: Range<K>): [K, V] | undefined;
-  /** The last entry of a range. As {@link Store.last}. */
-  last(range?: Range<K>): [K, V] | undefined;
-  /** How many keys are in a range. As {@link Store.count}. */
-  count(range?: Range<K>): number;
-  /** How many keys there are. As {@link Store.size}. */
-  readonly size: number;
-}
-
-/**
- * The writing half as well: what {@link Store.writer} hands to its function. Each method is that of {@link Store}, with its
- * errors and cost.
- *
- * @example
- * ```ts
- * import { open, type Writer } from "bancos";
- * function move(accounts: Writer<number>, from: string, to: string, amount: number): void {
- *   accounts.add(from, -amount);
- *   accounts.add(to, amount);
- * }
- *
- * using store = open<number>("accounts.bancos");
- * store.set("ann", 10).set("bob", 0);
- * store.writer((accounts) => move(accounts, "ann", "bob", 4));
- * console.log([...store]); // → [ [ "ann", 6 ], [ "bob", 4 ] ]
- * ```
- */
-export interface Writer<V = Value, K = string> extends Reader<V, K> {
-  /** Inserts or replaces. As {@link Store.set}. */
-  set(key: K, value: V): this;
-  /** Inserts; `DUPLICATE_KEY` if the key is there. As {@link Store.insert}. */
-  insert(key: K, value: V): void;
-  /** Removes the key. Was it there? As {@link Store.delete}. */
-  delete(key: K): boolean;
-  /** Writes `value` if the key has `expected`. As {@link Store.compareAndSet}. */
-  compareAndSet(key: K, expected: V | undefined, value: V | undefined): boolean;
-  /** Adds to the number at the key. As {@link Store.add}. */
-  add(key: K, delta: number | bigint): number | bigint;
-}
-
-/** Reclamations between two looks at other participants, and cells in limbo from which on one is held up. */
-const LOOK_AT_OTHERS_EVERY = 16;
-const HELD_UP = 4096;
-/** Milliseconds, about, that a write without room waits until what is retired can be reused. */
-const MOST_ROUNDS = 20;
-/** How often it tries again then. */
-const MOST_TRIES = 10;
-
 const NO_BYTES = new Uint8Array(0);
-
-/**
- * Stores that were forgotten without being closed (`bun --hot` does that at each reload): when one is collected its file
- * is let go, and the next to open it recovers the slot as that of the dead. Kept by the global object, which outlives a
- * reload. It holds nothing but the number of the handle.
- */
-const REGISTRY = Symbol.for("bancos.forgotten");
-const globals = globalThis as { [REGISTRY]?: FinalizationRegistry<number> };
-globals[REGISTRY] ??= new FinalizationRegistry<number>((h) => closeHandle(h));
-const forgotten = globals[REGISTRY];
 
 /**
  * An open store. Made by {@link open}; one per thread that wants it, as many as there are slots (512) for one file.
@@ -216,17 +68,13 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** @internal */
   readonly verifyReads: boolean;
   private readonly commit: boolean;
-  private readonly flushEvery: number;
   private readonly payload: ValueEncoder;
-  private timer: ReturnType<typeof setTimeout> | null = null;
-  private syncing: Promise<void> | null = null;
-  /** Calls of flush() that have not come to their end. */
-  private flushing = 0;
+  private readonly flusher: Flusher;
+  private readonly upkeep: Upkeep;
   /** With durability "commit": a group has written something. */
   private unsynced = false;
   /** Settles when the last backup that was asked for has. */
   private backups: Promise<unknown> = Promise.resolve();
-  private reclaimed = 0;
   private lanes: Lanes | null = null;
   private readonly hints = new Hints();
 
@@ -241,7 +89,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.readOnly = this.opened.role === ROLE_READER;
     this.verifyReads = checked.verifyReads;
     this.commit = checked.commit;
-    this.flushEvery = checked.flushEvery;
+    this.flusher = new Flusher(this.opened, checked.flushEvery);
+    this.upkeep = new Upkeep(this.flusher);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
     forgotten.register(this, this.opened.region.h, this);
   }
@@ -264,7 +113,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const p = this.participantOrNull;
     if (p === null) throw this.closed();
     // An exception left an intent, and the clean-up after it failed too.
-    if (p.announced) this.abort(p);
+    if (p.announced) abort(p);
     if (this.readOnly) {
       throw new BancosError("READ_ONLY", `${this.path} was opened with readOnly; open it without to write`);
     }
@@ -276,101 +125,17 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     return readValue(p, leaf, tag, this.verifyReads);
   }
 
-  /** An exception in the middle of a change: what was begun is undone, or finished, as for the dead. */
-  private abort(p: Participant): void {
-    // First of all, lest a failure here leaves them to the next change.
-    p.newLeaf = 0;
-    p.newNode = 0;
-    p.newLeafHasRun = false;
-    p.lock0 = 0;
-    p.lock1 = 0;
-    recoverIntent(p.region, p.slot, (cell) => p.heap.free(cell));
-    p.announced = false;
-    p.limbo.reload();
-    p.waiting.reload();
-    p.keyCount = load64(p.h, p.me, SLOT_KEY_COUNT);
-  }
-
-  /**
-   * After `error` undid a change: if it was for want of room and there are retired cells of ours, reclaims them, and
-   * the change is worth another try. Two syncs, where they only wait for the disk. In an epoch. Throws `error` otherwise.
-   */
-  private makeRoom(p: Participant, error: unknown): void {
-    const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
-    if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
-    if (p.waiting.length > 0) this.flushSync();
-    if (p.waiting.length > 0) this.flushSync();
-    let freed = 0;
-    for (let round = 0; round < 3 || (freed === 0 && round < MOST_ROUNDS); round++) {
-      freed += reclaim(p, Number.MAX_SAFE_INTEGER);
-      // No pointer is held: on to the present epoch, so that our own does not stand in the way.
-      enter(p);
-      leave(p);
-      // Somebody else is in an operation; seldom for long.
-      if (round >= 2 && freed === 0) sleepMs(1);
-    }
-    if (freed === 0) throw error;
-  }
-
-  /** Tries a change again, after `error` undid it, as often as there is more room to be made. In an epoch. */
-  private again<T>(p: Participant, error: unknown, change: () => T): T {
-    for (let tries = 1, last = error; ; tries++) {
-      this.makeRoom(p, last);
-      try {
-        return change();
-      } catch (again) {
-        this.abort(p);
-        if (tries >= MOST_TRIES) throw again;
-        last = again;
-      }
-    }
-  }
-
   /** After every write: durability, reclamation. */
   private afterWrite(p: Participant): void {
     this.payload.external = null;
-    if (p.retired >= RECLAIM_EVERY) this.reclaimNow(p);
+    if (p.retired >= RECLAIM_EVERY) this.upkeep.reclaim(p);
     if (this.commit) {
       // In a group: at its end.
-      if (p.entered === 0) this.flushSync();
+      if (p.entered === 0) this.flusher.flushSync();
       else this.unsynced = true;
-    } else if (this.timer === null && this.flushEvery > 0) {
-      this.scheduleFlush();
+    } else {
+      this.flusher.schedule();
     }
-  }
-
-  private reclaimNow(p: Participant): void {
-    p.retired = 0;
-    if (tooMuchWaits(p)) this.syncForRoom();
-    reclaim(p, RECLAIM_MOST);
-    if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
-    // Now and then: what the gone have left, and whether who holds us back is dead.
-    if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
-    const backup = load32(p.h, SB, SB_NO_IN_PLACE);
-    if (backup !== 0) recoverSlot(p.region, backup, p.slot);
-    if (p.limbo.length > HELD_UP) {
-      recoverSlot(p.region, slotHoldingBack(p.h, load32(p.h, SB, SB_EPOCH)), p.slot);
-    }
-  }
-
-  /** Two syncs: the second puts on the disk that the first has ended, which is what retired leaves wait for. */
-  private syncForRoom(): void {
-    try {
-      this.flushSync();
-      this.flushSync();
-    } catch (error) {
-      // The write is done. The error is remembered in the file and thrown to whoever flushes or closes.
-      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
-    }
-  }
-
-  private scheduleFlush(): void {
-    this.timer = setTimeout(() => {
-      this.timer = null;
-      // An error is remembered in the file and thrown to whoever flushes or closes.
-      if (this.participantOrNull !== null) this.flush().catch(() => {});
-    }, this.flushEvery);
-    this.timer.unref?.();
   }
 
   /** An array as a key may have accessors, which are the caller's code and may close the store. */
@@ -389,8 +154,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       done = write(p, this.payload, condition, this.hints.find(p));
     } catch (error) {
-      this.abort(p);
-      done = this.again(p, error, () => write(p, this.payload, condition, false));
+      abort(p);
+      done = this.upkeep.again(p, error, () => write(p, this.payload, condition, false));
     } finally {
       leave(p);
     }
@@ -583,8 +348,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       done = remove(p, condition);
     } catch (error) {
-      this.abort(p);
-      done = this.again(p, error, () => remove(p, condition));
+      abort(p);
+      done = this.upkeep.again(p, error, () => remove(p, condition));
     } finally {
       leave(p);
     }
@@ -644,8 +409,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       done = updateIf(p, payload, matches, this.hints.find(p));
     } catch (error) {
-      this.abort(p);
-      done = this.again(p, error, () => updateIf(p, payload, matches, false));
+      abort(p);
+      done = this.upkeep.again(p, error, () => updateIf(p, payload, matches, false));
     } finally {
       leave(p);
     }
@@ -687,8 +452,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       sum = add(p, both, show(key), this.hints.find(p));
     } catch (error) {
-      this.abort(p);
-      sum = this.again(p, error, () => add(p, both, show(key), false));
+      abort(p);
+      sum = this.upkeep.again(p, error, () => add(p, both, show(key), false));
     } finally {
       leave(p);
     }
@@ -911,7 +676,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       leave(p);
       if (this.unsynced && p.entered === 0) {
         this.unsynced = false;
-        this.flushSync();
+        this.flusher.flushSync();
       }
     }
   }
@@ -935,71 +700,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   async flush(): Promise<void> {
-    const { region, slot, h } = this.participant();
-    // Whoever can't write has written nothing.
-    if (!this.opened.registered) return;
-    region.checkLength();
-    this.flushing++;
-    try {
-      await this.flushFrom(syncTicket(h), region, slot, h);
-    } finally {
-      this.flushing--;
-    }
-  }
-
-  private async flushFrom(ticket: number, region: Region, slot: number, h: number): Promise<void> {
-    for (let round = 0; ; round++) {
-      // Closing has synced, since this call was waiting.
-      if (this.participantOrNull === null) return;
-      checkSyncError(region);
-      if (isSynced(h, ticket)) return;
-      if (this.syncing !== null) {
-        await this.syncing;
-      } else if (trySyncLock(h, slot)) {
-        this.syncing = this.syncInBackground();
-        try {
-          await this.syncing;
-        } finally {
-          this.syncing = null;
-        }
-      } else {
-        await Bun.sleep(1);
-        if (round % 16 === 15 && this.participantOrNull !== null) recoverSlot(region, syncOwner(h), slot);
-      }
-    }
-  }
-
-  /** The caller holds the sync lock. A descriptor of its own, so that closing the store can't pull it away. */
-  private async syncInBackground(): Promise<void> {
-    const { region, participant } = this.opened;
-    let fd: number;
-    try {
-      fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
-    } catch {
-      // No descriptor to spare, or no /proc: then in this thread, with the one that we have.
-      try {
-        syncHolding(region, participant.slot);
-      } finally {
-        syncUnlock(region.h, participant.slot);
-      }
-      return;
-    }
-    const sync = beginSync(region, participant.slot);
-    let failure: unknown = null;
-    try {
-      await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
-    } catch (error) {
-      failure = error;
-    }
-    closeFile(fd);
-    // Closed meanwhile: closing has synced and given the lock back.
-    if (this.participantOrNull === null) return;
-    try {
-      if (failure !== null) throw failSync(region, failure);
-      endSync(region.h, sync);
-    } finally {
-      syncUnlock(region.h, participant.slot);
-    }
+    this.participant();
+    await this.flusher.flush();
   }
 
   /**
@@ -1018,13 +720,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   flushSync(): void {
-    const { region, slot } = this.participant();
-    if (!this.opened.registered) return;
-    region.checkLength();
-    checkSyncError(region);
-    // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
-    if (this.syncing !== null) syncHolding(region, slot);
-    else syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+    this.participant();
+    this.flusher.flushSync();
   }
 
   /**
@@ -1058,7 +755,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const isOpen = (): boolean => this.participantOrNull === p;
     const begin = async (): Promise<CopyReport> => {
       // A background flush of ours holds the sync lock, which the backup needs for a moment.
-      if (this.syncing !== null) await this.syncing.catch(() => {});
+      await this.flusher.settled();
       return backupTo(this.opened, path, isOpen, options);
     };
     const done = this.backups.then(begin);
@@ -1160,23 +857,24 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (p.entered > 0) {
       throw new BancosError("INVALID_OPERATION", "close() inside reader() or writer(): close after it");
     }
-    if (this.timer !== null) clearTimeout(this.timer);
+    this.flusher.cancel();
     forgotten.unregister(this);
     try {
       p.region.checkLength();
     } catch (error) {
       this.participantOrNull = null;
+      this.flusher.abandon();
       p.region.close();
       throw error;
     }
     if (this.opened.registered) endBackup(p.region, p.slot);
     // What a background flush of this store holds passes to the sync that closing does.
     try {
-      if (this.flushing > 0) this.flushSync();
+      if (this.flusher.isWaited) this.flusher.flushSync();
       // Who only reads leaves a file that was closed in order as it is.
       if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
     } finally {
-      if (this.syncing !== null) syncUnlock(p.h, p.slot);
+      this.flusher.close();
       this.participantOrNull = null;
       closeOpened(this.opened);
     }

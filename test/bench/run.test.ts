@@ -37,7 +37,7 @@ test("every row has a figure of bancos", () => {
   const figures = figuresOf("words:1k");
   for (const row of ROW_NAMES) {
     const [figure] = figures[row]?.bancos ?? [];
-    // Memory may have become less meanwhile.
+    // Memory may not have grown.
     if (row === "peak" || row === "anonymous") expect(figure?.wall).toBeFinite();
     else expect({ row, positive: (figure?.wall ?? 0) > 0 }).toEqual({ row, positive: true });
   }

@@ -153,6 +153,28 @@ describe("import", () => {
     expect(contents(path)).toEqual([]);
   });
 
+  test("tells who has one array of objects, or numbers as keys, what to do", async () => {
+    const objects = '{"id":1,"name":"Ann"}';
+    for (const text of [`[${objects},${objects}]\n`, `[\n  ${objects}\n]\n`]) {
+      const { code, err } = await bancos(["import", freshPath(), "--key", "id"], text);
+      expect({ text, code, hint: err.includes("jq -c '.[]'") }).toEqual({ text, code: 3, hint: true });
+    }
+    const path = freshPath();
+    const { code, err } = await bancos(["import", path, "--key", "id"], `${objects}\n`);
+    expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining("--key-encoding ordered") });
+    expect(contents(path)).toEqual([]);
+    const other = freshPath();
+    await ok(["import", other, "--key", "id", "--key-encoding", "ordered"], `${objects}\n`);
+    // What looks much like it: keys that JSON has no other word for.
+    const pairs = '[{"$bigint":"5"},{"a":1}]\n[{"$bytes":"AA=="},{"a":2}]\n';
+    await ok(["import", other], pairs);
+    expect(contents(other)).toEqual([
+      [1, { id: 1, name: "Ann" }],
+      [5n, { a: 1 }],
+      [Uint8Array.of(0), { a: 2 }],
+    ]);
+  });
+
   test("--on-conflict replaces, keeps, or ends", async () => {
     const path = freshPath();
     await ok(["import", path], '["a",1]\n');

@@ -126,7 +126,7 @@ function superblockSum(bytes: Buffer): number {
 }
 
 /** Makes a leaf's checksum right for what the leaf is now, as far as that lies in the file. */
-function forgeLeaf(bytes: Buffer, at: number): void {
+export function forgeLeaf(bytes: Buffer, at: number): void {
   const tag = bytes.readInt32LE(at);
   const type = typeOf(tag);
   const digits = keyLengthOf(tag);

@@ -241,6 +241,41 @@ describe("gather", () => {
 
   const list = (): Int32Array => new Int32Array(file.scratch.buffer, LIST, 64);
 
+  test("a key that does not come behind the one before it has no tag and no bytes, where an order is asked for", () => {
+    const keys = ["", "a", "ab", "ab\u0003", "abcdefgh1", "abcdefgh2", "b", "b".repeat(40)].map((key) =>
+      Buffer.from(key),
+    );
+    let cell = 2000;
+    const cells = keys.map((key) => {
+      const here = cell;
+      m.store32(file.h, here, 0, tagOf(3, key.length));
+      m.copyInFrom(file.h, here, 20, key, key.length);
+      cell += 9;
+      return here;
+    });
+    const gathered = (order: readonly number[], checks: number): number[] => {
+      list().set(order.map((i) => cells[i]!));
+      expect(m.gather(file.h, LIST, order.length, OUT, 1000, -1, 0, checks)).toBe(order.length);
+      const tags = [...list().subarray(order.length, order.length * 2)];
+      const kept = order.filter((_, i) => tags[i] !== 0);
+      const bytes = Buffer.concat(kept.map((i) => keys[i]!));
+      expect(Buffer.compare(file.scratch.subarray(OUT, OUT + bytes.length), bytes)).toBe(0);
+      return kept;
+    };
+    const up = keys.map((_, i) => i);
+    expect(gathered(up, m.CHECK_ASCENDING)).toEqual(up);
+    expect(gathered(up.toReversed(), m.CHECK_DESCENDING)).toEqual(up.toReversed());
+    for (let i = 0; i < keys.length; i++) {
+      for (let j = 0; j < keys.length; j++) {
+        expect(gathered([i, j], m.CHECK_ASCENDING)).toEqual(i < j ? [i, j] : [i]);
+        expect(gathered([i, j], m.CHECK_DESCENDING)).toEqual(i > j ? [i, j] : [i]);
+        expect(gathered([i, j], 0)).toEqual([i, j]);
+      }
+    }
+    // What is out of order is passed over; the next is compared with what came before it.
+    expect(gathered([2, 1, 4, 3, 5], m.CHECK_ASCENDING)).toEqual([2, 4, 5]);
+  });
+
   test("keys come back to back, tags behind the list", () => {
     const lengths = [3, 0, 17, 4096, 1, 600, 8];
     const { cells, keys } = leaves(lengths);

@@ -1,9 +1,11 @@
 /** A pool's Worker on which certain keys have certain effects, for tests. */
 import { BancosError } from "../../src/errors.ts";
 import { serve, type WorkerScope } from "../../src/pool/serve.ts";
+import { Flusher } from "../../src/store/flusher.ts";
 import { Store } from "../../src/store/store.ts";
 
-const { get, set, flushSync } = Store.prototype;
+const { get, set } = Store.prototype;
+const { flushSync } = Flusher.prototype;
 let failSyncs = false;
 
 Store.prototype.get = function (key: unknown) {
@@ -25,7 +27,7 @@ Store.prototype.set = function (key: unknown, value: unknown) {
   if (key === "fail syncs") failSyncs = true;
   return this;
 };
-Store.prototype.flushSync = function () {
+Flusher.prototype.flushSync = function () {
   if (failSyncs) throw new BancosError("IO_ERROR", "a sync that fails on purpose");
   flushSync.call(this);
 };

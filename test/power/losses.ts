@@ -191,6 +191,7 @@ export async function losses(
         for (const [i, { begun }] of far.entries()) histories[i]!.advance(begun);
         for (let i = 0; i < (ready ? images : 1) && problems.length === 0; i++) {
           const image = ready ? recorder.image(random) : recorder.latest();
+          if (n === captures) next = image;
           const hash = Bun.hash(image);
           if (report.images.has(hash)) continue;
           report.images.add(hash);
@@ -202,7 +203,6 @@ export async function losses(
           for (const key of found.keys())
             if (!histories.some((one) => one.has(key))) problems.push(`${key} was never written`);
           unlinkSync(file);
-          if (n === captures) next = image;
         }
         for (const child of children) child.kill("SIGCONT");
       }

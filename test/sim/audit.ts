@@ -26,7 +26,7 @@ import {
   STATE_MASK,
   slotCell,
 } from "../../src/memory/layout.ts";
-import type { Value } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 import { machine } from "./machine.ts";
 import { type Contents, show } from "./model.ts";
 import { type Actor, openIn, run } from "./world.ts";

@@ -17,6 +17,7 @@ export const CACHE_LINE = 64;
 const PAGE = 4096;
 const REGISTRY = REGISTRY_SLAB * SLAB_BYTES;
 const REGISTRY_END = REGISTRY + SLOTS * SLOT_BYTES;
+const MOST_SINGLES = 8;
 
 /** A content that a unit had up to a moment. */
 interface Version {
@@ -74,15 +75,17 @@ export class Disk {
 
   /**
    * Files of which one unit alone is as it is now, or one alone as it was at first. Not those of the registry, which
-   * nobody looks at after a loss of power.
+   * nobody looks at after a loss of power; and of many only the first and the last that changed.
    */
   *singles(): Generator<Uint8Array> {
-    const first = [...this.changed].map(([at, versions]) => ({ at, bytes: versions[0]!.bytes }));
+    const first = [...this.changed]
+      .filter(([at]) => at < REGISTRY || at >= REGISTRY_END)
+      .map(([at, versions]) => ({ at, bytes: versions[0]!.bytes }));
     const now = machine.copy();
     const then = now.slice();
     for (const { at, bytes } of first) if (at < then.length) then.set(bytes, at);
-    for (const { at, bytes } of first) {
-      if (at >= now.length || (at >= REGISTRY && at < REGISTRY_END)) continue;
+    for (const [i, { at, bytes }] of first.entries()) {
+      if (at >= now.length || (i >= MOST_SINGLES && i < first.length - MOST_SINGLES)) continue;
       const all = now.slice();
       all.set(bytes, at);
       yield all;

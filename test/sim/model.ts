@@ -3,7 +3,8 @@
  * a world shows can be explained by some order of them.
  */
 import { BancosError } from "../../src/errors.ts";
-import type { Store, Value } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 
 /** Contents of a store: value by key. */
 export type Contents = ReadonlyMap<string, Value>;

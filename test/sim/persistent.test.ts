@@ -7,7 +7,7 @@
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { INTENT_CHECKED, INTENT_STATE, slotCell } from "../../src/memory/layout.ts";
-import type { Value } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { CACHE_LINE } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
@@ -18,14 +18,67 @@ import { nothingSeen, Scene } from "./scene.ts";
 import { tell } from "./stories.ts";
 import { newWorld } from "./world.ts";
 
+const seen = nothingSeen();
+
 test("in persistent memory each write that has returned survives any loss of power", () => {
   const manner = { unit: CACHE_LINE, persistent: true, looks: 0.01, looksAtPersist: 0.1 };
   expect(tell("persistent memory", manner, 2500)).toEqual([]);
 });
 
-// ---- a death, its recovery, and what comes after -----------------------------------------------------------------------
+// ---- one after the other -----------------------------------------------------------------------------------------------
 
 const LONG = `k${"-".repeat(40)}`;
+
+/** Each needs one of the things that are written back. Values of different lengths share no cache line. */
+const STEPS: readonly (readonly [string, Operation])[] = [
+  ["kA", set("kA", "first ".repeat(40))],
+  ["kA", set("kA", "second ".repeat(60))],
+  ["kA", remove("kA")],
+  [LONG, set(LONG, 3)],
+  [LONG, set(LONG, 4)],
+  [LONG, remove(LONG)],
+  ["kB", set("kB", "a run of slabs ".repeat(2500))],
+  ["kB", remove("kB")],
+  ["kA", set("kA", "third ".repeat(80))],
+  ["z", set("z", "in a slab that the file has only just been given ".repeat(60))],
+  ["kA", set("kA", "fourth ".repeat(100))],
+  ["kA", remove("kA")],
+];
+
+test("in persistent memory each write that has returned is there whichever cache line is not", () => {
+  const failures = new Failures();
+  for (const flushed of [false, true]) {
+    newWorld(22);
+    const manner = { unit: CACHE_LINE, persistent: true, looks: 0.01, looksAtPersist: 0 };
+    const scene = new Scene(new Random(SEED), manner, seen, new Ledger(["kA", "kB", "z", LONG]));
+    const { ledger, problems } = scene;
+    const actor = scene.open("A");
+    scene.thorough = true;
+    try {
+      for (const [key, operation] of STEPS) {
+        const map = new Map<string, Value>();
+        operation.apply?.(map);
+        scene.text += ` ${operation.name};`;
+        ledger.begin(actor.thread, key, map.get(key));
+        scene.run(actor, operation.run);
+        ledger.forget(actor.thread);
+        ledger.has(key, scene.get(actor, key), true);
+        scene.lookThoroughly();
+        if (flushed) scene.run(actor, (store) => store.flushSync());
+        else scene.run(actor, collect.run);
+        if (problems.length > 0) break;
+      }
+    } catch (error) {
+      problems.push(told(error));
+    }
+    scene.thorough = false;
+    verify(actor, problems);
+    failures.note(flushed ? "flushed" : "never flushed", problems);
+  }
+  expect(failures.report()).toEqual([]);
+});
+
+// ---- a death, its recovery, and what comes after -----------------------------------------------------------------------
 
 interface Case {
   readonly name: string;
@@ -74,7 +127,8 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a removal, and then another value, and its removal",
-    before: [["kA", "old"]],
+    // So long that what comes after has no part in its cache lines.
+    before: [["kA", "old ".repeat(50)]],
     flushed: true,
     key: "kA",
     dying: remove("kA"),
@@ -82,7 +136,6 @@ const CASES: readonly Case[] = [
   },
 ];
 
-const seen = nothingSeen();
 let places = 0;
 
 /** One dies at store `at`; another recovers it and goes on. Returns whether it died, and with how much done. */

@@ -19,9 +19,14 @@ import {
   SLAB_CELLS,
   SLAB_FREE,
 } from "../../src/memory/layout.ts";
+import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { SECTOR } from "./disk.ts";
+import { Ledger } from "./ledger.ts";
 import { machine } from "./machine.ts";
+import { collect, type Operation, remove, set } from "./model.ts";
+import { Failures, Random, SEED, told } from "./report.ts";
+import { nothingSeen, Scene } from "./scene.ts";
 import { tell } from "./stories.ts";
 import { newWorld, openActor, run } from "./world.ts";
 
@@ -29,6 +34,71 @@ test("what was flushed is there after any loss of power, and nothing that never 
   const manner = { unit: SECTOR, persistent: false, looks: 0.02, looksAtPersist: 0 };
   expect(tell("loss of power", manner, 5000)).toEqual([]);
 });
+
+// ---- a change in the middle of a sync ------------------------------------------------------------------------------------
+
+/** What is written within the sync, and after it. Leaves of different lengths lie in different sectors. */
+const AROUND: readonly (readonly [readonly Operation[], readonly Operation[]])[] = [
+  [[set("kA", "within ".repeat(40))], [set("kA", "after ".repeat(90))]],
+  [[set("kA", "within ".repeat(40))], [remove("kA")]],
+  [[remove("kA")], [set("kA", "after ".repeat(90)), remove("kA")]],
+  [[remove("kA"), set("kA", "within ".repeat(40))], [set("kA", "after ".repeat(90))]],
+];
+
+test("what changes in the middle of a sync, between any two of its steps, is there as it was or as it became", () => {
+  const failures = new Failures();
+  const seen = nothingSeen();
+  let syncs = 0;
+  for (const [within, after] of AROUND) {
+    for (let at = 1; failures.count === 0; at++) {
+      newWorld(24);
+      const manner = { unit: SECTOR, persistent: false, looks: 0, looksAtPersist: 0 };
+      const scene = new Scene(new Random((SEED + at) >>> 0), manner, seen, new Ledger(["kA", "kB"]));
+      const { ledger, problems } = scene;
+      const a = scene.open("A");
+      const b = scene.open("B");
+      const write = (operation: Operation): void => {
+        const map = new Map<string, Value>();
+        operation.apply?.(map);
+        ledger.begin(b.thread, "kA", map.get("kA"));
+        scene.run(b, operation.run);
+        ledger.forget(b.thread);
+        ledger.has("kA", scene.get(b, "kA"), false);
+      };
+      const flush = (hook?: () => void): void => {
+        const promise = ledger.flushBegins((key) => scene.get(a, key));
+        scene.run(a, (store) => store.flushSync(), hook === undefined ? {} : { hook, at });
+        promise();
+      };
+      let came = false;
+      try {
+        write(set("kA", "before"));
+        flush();
+        write(set("kA", "before, and never flushed".repeat(8)));
+        flush(() => {
+          came = true;
+          for (const operation of within) write(operation);
+        });
+        for (const operation of after) {
+          write(operation);
+          scene.lookThoroughly();
+        }
+        scene.run(b, collect.run);
+        scene.lookThoroughly();
+        verify(a, problems);
+      } catch (error) {
+        problems.push(told(error));
+      }
+      failures.note(`at access ${at}, ${within.map(({ name }) => name).join(", ")}`, problems);
+      if (!came) break;
+      syncs++;
+    }
+  }
+  console.log(`in the middle of a sync: ${syncs} places, ${seen.images.size} different images; seed ${SEED}`);
+  expect(failures.report()).toEqual([]);
+});
+
+// ---- a bug ---------------------------------------------------------------------------------------------------------------
 
 /** The first slab of leaves. */
 function leafSlab(): number {

@@ -1,5 +1,5 @@
 /** Small trees, and operations that make each of them do everything a tree can do. */
-import type { Value } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 import {
   add,
   backwards,

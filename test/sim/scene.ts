@@ -3,7 +3,8 @@
  * if the power failed now: the tree is rebuilt from what the disk has, beside what is going on, which then continues as
  * if nothing had been.
  */
-import type { Store, Value } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { Disk } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";

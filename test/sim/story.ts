@@ -3,7 +3,7 @@
  * open; and the power fails, in whatever moment. In the end of each chapter it really fails, and the next goes on with
  * what was left.
  */
-import type { Value } from "../../src/store/store.ts";
+import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { brief, Ledger } from "./ledger.ts";
 import { machine, type Thread } from "./machine.ts";
@@ -20,6 +20,11 @@ function someKeys(random: Random): string[] {
     const long = random.next() < 0.4 ? "-".repeat(random.below(70)) : "";
     keys.add(`${random.pick(["k", "kA", "q", "kAx"])}${random.below(50)}${long}`);
   }
+  if (random.next() < 0.35) {
+    // So many of one length that their leaves lie in several sectors, and across two.
+    const length = 10 + random.below(100);
+    for (let i = 10 + random.below(14); i > 0; i--) keys.add(`${i}/`.padEnd(length, "="));
+  }
   return [...keys];
 }
 
@@ -31,10 +36,13 @@ export class Story {
   private serial = 1;
   /** How likely large values are. */
   private readonly large: number;
+  /** How likely a flush is. With few of them nothing is promised; with many, cells soon have other uses. */
+  private readonly flushes: number;
 
   constructor(random: Random, manner: Manner, seen: Seen) {
     this.random = random;
     this.large = random.next() < 0.5 ? 0.05 : 0.4;
+    this.flushes = random.pick([0.05, 0.14, 0.3]);
     newWorld(random.next() < 0.5 ? 22 + random.below(8) : undefined);
     this.keys = someKeys(random);
     this.scene = new Scene(random, manner, seen, new Ledger(this.keys));
@@ -88,8 +96,8 @@ export class Story {
 
   private something(actor: Actor, key: string, trouble: Trouble, mayAdd = true): void {
     const choice = this.random.next();
-    if (choice < 0.14) this.flush(actor, trouble);
-    else if (choice < 0.24) {
+    if (choice < this.flushes) this.flush(actor, trouble);
+    else if (choice < this.flushes * 1.7) {
       this.scene.text += ` ${actor.thread.name}: collect;`;
       this.scene.run(actor, collect.run, trouble);
     } else this.write(actor, key, trouble, mayAdd);
@@ -112,7 +120,12 @@ export class Story {
         this.something(other, otherKey, within, !sameKey);
         this.scene.text += ")";
       };
-      this.something(actor, key, { hook, at: 1 + random.below(150) }, otherKey !== key);
+      this.something(
+        actor,
+        key,
+        { hook, at: 1 + random.below(random.pick([15, 50, 150])) },
+        otherKey !== key,
+      );
     }
     this.replaceTheDead();
   }

@@ -12,8 +12,10 @@ import { emptyStore } from "../../src/memory/superblock.ts";
 import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
 import { Hints } from "../../src/rowex/hints.ts";
+import { Flusher } from "../../src/store/flusher.ts";
 import type { OpenOptions } from "../../src/store/options.ts";
 import { Store } from "../../src/store/store.ts";
+import { Upkeep } from "../../src/store/upkeep.ts";
 import { Death, type Manner, machine, type Thread, WouldWait } from "./machine.ts";
 
 /** A store and the thread that has it open. */
@@ -65,7 +67,7 @@ export const guests: Actor[] = [];
 // ---- going back ----------------------------------------------------------------------------------------------------
 
 type Restore = () => void;
-const PARTS = [Store, Participant, Heap, Hints, Limbo, Region, ValueEncoder];
+const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, Limbo, Region, ValueEncoder];
 /** Larger arrays hold nothing from one operation to the next. */
 const SMALL = 256;
 

@@ -7,6 +7,16 @@ import { UsageError } from "../exit.ts";
 import { jsonOfKey, jsonOfValue, keyOfJson, shorten, valueOfJson } from "../text.ts";
 import type { Entry, FormatReader, FormatWriter, ReaderOptions } from "./format.ts";
 
+/** What many a tool writes, and is not meant to be read line by line. */
+const ONE_ARRAY = " (is the input one array? `jq -c '.[]' INPUT | bancos import FILE …` makes lines of it)";
+
+/** An object that is no key: those of bigints and bytes have names such as $bytes. */
+const isRecord = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !Object.keys(value).every((name) => name.startsWith("$"));
+
 export class JsonLinesReader implements FormatReader {
   private readonly options: ReaderOptions;
 
@@ -20,10 +30,20 @@ export class JsonLinesReader implements FormatReader {
     try {
       parsed = JSON.parse(line);
     } catch (error) {
-      throw new UsageError(`not JSON (${(error as Error).message}): ${shorten(line)}`);
+      const hint = line.trimStart().startsWith("[") ? ONE_ARRAY : "";
+      throw new UsageError(`not JSON (${(error as Error).message}): ${shorten(line)}${hint}`);
     }
     const { encoding, constant } = this.options;
+    if (Array.isArray(parsed) && isRecord(parsed[0])) {
+      throw new UsageError(`an array of objects, not [key, value]: ${shorten(line)}${ONE_ARRAY}`);
+    }
     const [key, value] = Array.isArray(parsed) ? this.pair(parsed, line) : this.fields(parsed, line);
+    if (encoding === "utf8" && typeof key === "number") {
+      throw new UsageError(
+        `the key is a number, and the keys of this store are strings: ${shorten(line)} ` +
+          "(a new store made with --key-encoding ordered takes both)",
+      );
+    }
     return {
       key: keyOfJson(encoding, key),
       value: constant !== undefined ? constant : valueOfJson(value),

@@ -4,15 +4,25 @@
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { seconds, seed } from "../../store/support.ts";
+import { memoryFolder, seconds, seed } from "../../store/support.ts";
 
 // The limit of test/setup.ts holds for the first file of a process only.
 setDefaultTimeout(300_000);
 
-const SOURCE = join(import.meta.dir, "../../../c/bancos.c");
+const ROOT = join(import.meta.dir, "../../..");
+const SOURCE = join(ROOT, "c/bancos.c");
 const HARNESS = join(import.meta.dir, "harness.c");
 const FLAGS = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all"];
 const SANITIZERS = "address,undefined";
@@ -114,4 +124,36 @@ test("libFuzzer finds nothing", () => {
   ]);
   expect([ended.status, ended.said.slice(-3000)]).toEqual([0, expect.stringContaining("Done")]);
   console.log(`libFuzzer, seed ${seed}: ${/Done .*/.exec(ended.said)?.[0]}`);
+});
+
+test("no damaged file of the fuzz has the library do what C leaves undefined", async () => {
+  const compiler = ["clang", "gcc"].find((each) => has(each, "undefined"));
+  if (compiler === undefined) {
+    console.log("not run: no compiler here that has UBSan");
+    return;
+  }
+  // A copy of the project, whose library ends the process there and then: no run-time library of a sanitizer is needed.
+  const copy = join(folder, "project");
+  mkdirSync(join(copy, "build"), { recursive: true });
+  for (const part of ["src", "c", "test", "package.json", "tsconfig.json"]) {
+    cpSync(join(ROOT, part), join(copy, part), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  const library = join(copy, "build", `libbancos-${process.platform}-${process.arch}.so`);
+  const trap = compiler === "clang" ? "-fsanitize-trap=undefined" : "-fsanitize-undefined-trap-on-error";
+  const built = run(compiler, [
+    ...["-std=gnu11", "-O1", "-ffreestanding", "-nostdlib", "-fPIC", "-shared", "-fno-stack-protector"],
+    ...["-fsanitize=undefined", trap, "-Wl,--no-undefined", "-o", library, join(copy, "c/bancos.c")],
+  ]);
+  expect(built).toEqual({ status: 0, said: "" });
+  const { fuzzFiles } = (await import(join(copy, "test/fuzz/run.ts"))) as typeof import("../../fuzz/run.ts");
+  const report = await fuzzFiles({
+    seed,
+    mutants: 100_000,
+    milliseconds: seconds * 2000,
+    parent: memoryFolder,
+    env: { BANCOS_NATIVE: "prebuilt" },
+  });
+  expect(report.failures).toEqual([]);
+  console.log(`${compiler}: ${report.mutants} damaged files, seed ${seed}`);
 });

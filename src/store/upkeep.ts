@@ -1,0 +1,103 @@
+/** What a store does beside its writes: undo what an exception cut short, make room, reclaim, look after others. */
+import { BancosError } from "../errors.ts";
+import { SB, SB_EPOCH, SB_NO_IN_PLACE, SB_ORPHANS, SLOT_KEY_COUNT } from "../memory/layout.ts";
+import { sleepMs } from "../memory/platform.ts";
+import { load32, load64 } from "../memory/primitives.ts";
+import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
+import type { Participant } from "../reclaim/participant.ts";
+import { RECLAIM_MOST, reclaim, tooMuchWaits } from "../reclaim/reclaim.ts";
+import { collectOrphans, recoverIntent, recoverSlot } from "../recovery/recover.ts";
+import type { Flusher } from "./flusher.ts";
+
+/** Reclamations between two looks at other participants, and cells in limbo from which on one is held up. */
+const LOOK_AT_OTHERS_EVERY = 16;
+const HELD_UP = 4096;
+/** Milliseconds, about, that a write without room waits until what is retired can be reused. */
+const MOST_ROUNDS = 20;
+/** How often it tries again then. */
+const MOST_TRIES = 10;
+
+/** An exception in the middle of a change: what was begun is undone, or finished, as for the dead. */
+export function abort(p: Participant): void {
+  // First of all, lest a failure here leaves them to the next change.
+  p.newLeaf = 0;
+  p.newNode = 0;
+  p.newLeafHasRun = false;
+  p.lock0 = 0;
+  p.lock1 = 0;
+  recoverIntent(p.region, p.slot, (cell) => p.heap.free(cell));
+  p.announced = false;
+  p.limbo.reload();
+  p.waiting.reload();
+  p.keyCount = load64(p.h, p.me, SLOT_KEY_COUNT);
+}
+
+export class Upkeep {
+  private readonly flusher: Flusher;
+  private reclaimed = 0;
+
+  constructor(flusher: Flusher) {
+    this.flusher = flusher;
+  }
+
+  /** Tries a change again, after `error` undid it, as often as there is more room to be made. In an epoch. */
+  again<T>(p: Participant, error: unknown, change: () => T): T {
+    for (let tries = 1, last = error; ; tries++) {
+      this.makeRoom(p, last);
+      try {
+        return change();
+      } catch (again) {
+        abort(p);
+        if (tries >= MOST_TRIES) throw again;
+        last = again;
+      }
+    }
+  }
+
+  /**
+   * After `error` undid a change: if it was for want of room and there are retired cells of ours, reclaims them, and
+   * the change is worth another try. Two syncs, where they only wait for the disk. In an epoch. Throws `error` otherwise.
+   */
+  private makeRoom(p: Participant, error: unknown): void {
+    const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
+    if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
+    if (p.waiting.length > 0) this.flusher.flushSync();
+    if (p.waiting.length > 0) this.flusher.flushSync();
+    let freed = 0;
+    for (let round = 0; round < 3 || (freed === 0 && round < MOST_ROUNDS); round++) {
+      freed += reclaim(p, Number.MAX_SAFE_INTEGER);
+      // No pointer is held: on to the present epoch, so that our own does not stand in the way.
+      enter(p);
+      leave(p);
+      // Somebody else is in an operation; seldom for long.
+      if (round >= 2 && freed === 0) sleepMs(1);
+    }
+    if (freed === 0) throw error;
+  }
+
+  /** Between two changes, when enough has been retired. */
+  reclaim(p: Participant): void {
+    p.retired = 0;
+    if (tooMuchWaits(p)) this.syncForRoom();
+    reclaim(p, RECLAIM_MOST);
+    if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
+    // Now and then: what the gone have left, and whether who holds us back is dead.
+    if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
+    const backup = load32(p.h, SB, SB_NO_IN_PLACE);
+    if (backup !== 0) recoverSlot(p.region, backup, p.slot);
+    if (p.limbo.length > HELD_UP) {
+      recoverSlot(p.region, slotHoldingBack(p.h, load32(p.h, SB, SB_EPOCH)), p.slot);
+    }
+  }
+
+  /** Two syncs: the second puts on the disk that the first has ended, which is what retired leaves wait for. */
+  private syncForRoom(): void {
+    try {
+      this.flusher.flushSync();
+      this.flusher.flushSync();
+    } catch (error) {
+      // The write is done. The error is remembered in the file and thrown to whoever flushes or closes.
+      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
+    }
+  }
+}
