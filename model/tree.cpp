@@ -9,7 +9,8 @@
 //   intent 2, LIVE, [C], intent 3, live count and key count, load of the epoch, RETIRED, limbo, unlock,
 //   intent 0. Every shared access is one step; every order of the steps is tried. With `crash` the first
 //   writer may die before any step and is recovered; with `double` the recoverer may die too and another
-//   starts again. With `epoch` cells are really reused.
+//   starts again. With `epoch` cells are really reused. In the modes `hint`, `hinttwo`, `hintpairs` a search
+//   begins at the node that the key's leaf hung from when it was met before, as src/rowex/hints.ts does.
 //
 // What is checked
 //   Linearizability of every result and of the final tree; the shape of the tree, depths and prefixes,
@@ -45,7 +46,17 @@ struct Options {
   bool doubleCrash = false;
   bool epoch = false;
   bool inplace = false;
+  bool hint = false;          // searches begin from hints
+  bool newNodeLocked = false; // a new node becomes LIVE with its writer's lock, which goes after [C]
+  bool hintReadsOnly = false; // a replacement begins from the root; reads and in-place numbers from hints
   // Mutations
+  bool hintLocked = false;        // a hint's node may be locked
+  bool hintRetired = false;       // a hint's node may be RETIRED
+  bool hintNoSlot = false;        // a hint's node is not asked for the leaf
+  bool hintNoSeq = false;         // a hint's leaf may be in another life
+  bool hintLeafOnly = false;      // a hint's node is not looked at: the leaf is LIVE, in the same life
+  bool hintNoCheck = false;       // a replacement, from a hint or not, does not check the slot under the lock
+  bool recoveredUnlocked = false; // recovery makes a new node LIVE without a lock
   bool lookAtSlot = false;        // recovery decides by what the slot holds
   bool liveUnchecked = false;     // recovery makes new cells LIVE whatever their tag is
   bool noRecount = false;         // recovery leaves the live counts alone
@@ -86,6 +97,7 @@ enum Field {
   CHILD3 = CHILD0 + 3,
   KEY,
   VALUE,
+  SEQ, // of the lives of this cell as a leaf: with the cell, it tells lives apart as the sequence number does
   FIELDS
 };
 enum NodeKind : uint8_t { LEAF = 1, SMALL, INDEXED, DIRECT };
@@ -100,7 +112,7 @@ constexpr int holderOf(int tag) { return tag >> 2; }
 
 constexpr int POOL = 9;
 constexpr int PROCESSES = 5;        // 0, 1 writers; 2 reader, and builder of the first tree; 3, 4 recoverers
-constexpr int CELLS = 2 + 3 * POOL; // 0 null, 1 root, then a slab for each of 0, 1, 2
+constexpr int CELLS = 2 + 3 * POOL; // 0 null, 1 root, then a slab for each of 0, 1, 2; see slabOf
 constexpr int LIMBO = 16;
 constexpr int LOG = 250;
 constexpr int CONFIGS = 96;
@@ -111,7 +123,8 @@ struct Intent {
   uint8_t record[3];
 };
 
-enum OpType : uint8_t { NO_OP, GET, SET, REMOVE, INSERT, COMPARE_REMOVE, SCAN };
+/** LOOKUP is a GET that neither uses nor takes a hint. */
+enum OpType : uint8_t { NO_OP, GET, SET, REMOVE, INSERT, COMPARE_REMOVE, SCAN, LOOKUP };
 struct Operation {
   OpType type;
   uint8_t key, value;
@@ -124,10 +137,17 @@ struct Process {
   uint8_t operation, stage, crashed, done, active, result, wanted, wantedCell;
   uint8_t own[3]; // private cells, known to the process only
   uint8_t earlyEpoch;
+  uint8_t again; // the operation has started again: no hint any more
   int16_t logged;
   uint32_t touched; // cells seen since it entered the epoch
   uint8_t log[LOG];
 };
+
+/** What a process remembers of a key: `node` 0 nothing. */
+struct Hint {
+  uint8_t node, leaf, seq;
+};
+constexpr int HINTS = 8;
 
 struct State {
   uint8_t cell[CELLS][FIELDS];
@@ -136,6 +156,7 @@ struct State {
   uint8_t limbo[3][LIMBO], limboEpoch[3][LIMBO], head[3], tail[3];
   uint8_t epoch, slotEpoch[3];
   uint8_t crashes, recovered, configs;
+  Hint hint[3][HINTS]; // by process and indexOfKey
   Process process[PROCESSES];
   uint64_t config[CONFIGS];
 };
@@ -285,18 +306,26 @@ int loadEpoch() {
 // Cells
 // ---------------------------------------------------------------------------------------------------------
 
-int slabOf(int slot) { return 2 + slot * POOL; }
+/** With hints the first writer builds the first tree, and the reader needs no cells. */
+int slabOf(int slot) { return opt.hint && slot > 0 ? (slot == 1 ? 18 : CELLS) : 2 + slot * POOL; }
+
+/** The number of its lives stays. */
+void clearCell(int c) {
+  uint8_t lives = st.cell[c][SEQ];
+  memset(st.cell[c], 0, FIELDS);
+  st.cell[c][SEQ] = lives;
+}
 
 /** A private cell of ours: recorded, then PRIVATE. slots.cpp has those two stores apart. */
 int allocate(int i) {
   return quiet([&]() -> int {
     if (self().own[i] == 0) {
       int c = slabOf(me);
-      while (c < slabOf(me) + POOL && stateOf(st.cell[c][TAG]) != FREE)
+      while (c < slabOf(me + 1) && stateOf(st.cell[c][TAG]) != FREE)
         c++;
-      if (c == slabOf(me) + POOL)
+      if (c == slabOf(me + 1))
         bad("slab full");
-      memset(st.cell[c], 0, FIELDS);
+      clearCell(c);
       st.intent[me].record[i] = static_cast<uint8_t>(c);
       st.cell[c][TAG] = tagOf(PRIVATE, me + 1);
       self().own[i] = static_cast<uint8_t>(c);
@@ -324,6 +353,7 @@ void giveBackAll() {
   }
   self().logged = 0;
   self().wanted = ANYTHING;
+  self().again = opt.hint;
   longjmp(escape, 1);
 }
 
@@ -418,6 +448,56 @@ int descend(int key) {
     if (pathLength > 6)
       bad("path too long");
   }
+}
+
+int indexOfKey(int key);
+
+/** The key's leaf by our hint, and the node it is in; 0: search from the root. Loads from cells that may be
+ * anything. */
+int findByHint(int key, int &n) {
+  if (!opt.hint || self().again)
+    return 0;
+  const Hint hint = st.hint[me][indexOfKey(key)]; // stays as it is until the operation ends
+  if (hint.node == 0)
+    return 0;
+  n = hint.node;
+  int leaf = hint.leaf;
+  if (!opt.hintLeafOnly) {
+    bool good = step([&]() -> int { // (a)
+      const uint8_t *cell = st.cell[n];
+      bool state = stateOf(cell[TAG]) == LIVE || (opt.hintRetired && stateOf(cell[TAG]) == RETIRED);
+      bool free = stateOf(cell[TAG]) == RETIRED || holderOf(cell[TAG]) == 0 || opt.hintLocked;
+      bool ok = state && free && cell[KIND] >= SMALL;
+      if (ok)
+        touch(n);
+      snprintf(note, sizeof note, "hint: tag of c%d is %d: %s", n, cell[TAG], ok ? "good" : "no");
+      return ok;
+    });
+    if (!good)
+      return 0;
+    if (!opt.hintNoSlot && findChild(n, digitOf(key, peek(n, DEPTH))) != leaf) // (c)
+      return 0;
+  }
+  bool isLeaf = step([&]() -> int { // (d), the tag
+    const uint8_t *cell = st.cell[leaf];
+    TagState state = stateOf(cell[TAG]);
+    bool ok = cell[KIND] == LEAF && (state == LIVE || (state == RETIRED && !opt.hintLeafOnly));
+    snprintf(note, sizeof note, "hint: tag of leaf c%d is %d: %s", leaf, cell[TAG], ok ? "good" : "no");
+    return ok;
+  });
+  if (!isLeaf)
+    return 0;
+  bool same = step([&]() -> int { // (d), the sequence number. From here on our epoch must keep the leaf.
+    bool ok = opt.hintNoSeq || st.cell[leaf][SEQ] == hint.seq;
+    if (ok)
+      touch(leaf);
+    snprintf(note, sizeof note, "hint: life of leaf c%d is %d: %s", leaf, st.cell[leaf][SEQ],
+             ok ? "good" : "no");
+    return ok;
+  });
+  if (!same || peek(leaf, KEY) != key)
+    return 0;
+  return leaf;
 }
 
 /** Any leaf below. */
@@ -528,6 +608,8 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
       in = Intent{};
   }
   int position = quiet([&] { return st.tail[me]; });
+  if (opt.hint && c.freshLeaf != 0)
+    write(c.freshLeaf, SEQ, quiet([&] { return st.cell[c.freshLeaf][SEQ] + 1; }));
   setIntent(me, 2);
   if (opt.storesAfterTwo)
     uncovered();
@@ -536,20 +618,40 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     if (!replaying())
       self().earlyEpoch = static_cast<uint8_t>(e);
   }
-  auto makeLive = [&] {
-    for (int fresh : {c.freshLeaf, c.freshNode})
-      if (fresh != 0)
-        st.cell[fresh][TAG] = tagOf(LIVE, 0);
+  auto live = [&](int fresh, int holder) {
+    st.cell[fresh][TAG] = tagOf(LIVE, holder);
     for (uint8_t &own : self().own)
-      if (own == c.freshLeaf || own == c.freshNode)
+      if (own == fresh)
         own = 0;
+    snprintf(note, sizeof note, "c%d LIVE", fresh);
+  };
+  const int nodeHolder = opt.newNodeLocked ? me + 1 : 0;
+  auto leafLive = [&] {
+    if (c.freshLeaf != 0)
+      live(c.freshLeaf, 0);
+    return 0;
+  };
+  auto nodeLive = [&] {
+    if (c.freshNode != 0)
+      live(c.freshNode, nodeHolder);
+    return 0;
+  };
+  auto bothLive = [&] {
+    nodeLive();
+    leafLive();
     snprintf(note, sizeof note, "tags LIVE");
     return 0;
   };
-  if (opt.crash)
-    step(makeLive);
-  else
-    quiet(makeLive);
+  if (opt.hint) { // which may name these cells, from an earlier life
+    if (c.freshNode != 0)
+      step(nodeLive);
+    if (c.freshLeaf != 0)
+      step(leafLive);
+  } else if (opt.crash) {
+    step(bothLive);
+  } else {
+    quiet(bothLive);
+  }
   store(c.cell, c.field, c.value); // [C]
   if (opt.unlockFirst)
     unlock(c.locked);
@@ -600,6 +702,8 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     else
       quiet(append);
   }
+  if (opt.newNodeLocked && c.freshNode != 0)
+    unlock(c.freshNode);
   if (!opt.unlockFirst)
     unlock(c.locked);
   if (opt.unlockBeforeCount)
@@ -614,11 +718,32 @@ void commit(const Commit &c) {
 // Operations
 // ---------------------------------------------------------------------------------------------------------
 
-void opGet(int key) {
+void opLookup(int key) {
   int c = descend(key);
   if (c == 0 || peek(c, KEY) != key)
     return finish(0);
   finish(load(c, VALUE));
+}
+
+/** Is a hint that we take now of any use? */
+bool hintsMatter() { return opt.hint && self().operation + 1u < programs[me].size(); }
+
+void opGet(int key) {
+  int n;
+  int c = findByHint(key, n);
+  if (c != 0)
+    return finish(load(c, VALUE));
+  if (!hintsMatter())
+    return opLookup(key);
+  c = descend(key);
+  if (c == 0 || peek(c, KEY) != key)
+    return finish(0);
+  n = path[pathLength - 1];
+  int seq = peek(c, SEQ);
+  int value = load(c, VALUE);
+  st.hint[me][indexOfKey(key)] = {static_cast<uint8_t>(n), static_cast<uint8_t>(c),
+                                  static_cast<uint8_t>(seq)};
+  finish(value);
 }
 
 int lastKey;
@@ -693,7 +818,7 @@ void replaceLeaf(int n, int leaf, int key, int value) {
   announce(n, 0);
   if (!lock(n))
     release();
-  if (findLocked(n, digit, field) != leaf)
+  if (findLocked(n, digit, field) != leaf && !(opt.hintNoCheck && field != 0))
     release(n);
   int before = peek(leaf, VALUE);
   commit({n, n, field, fresh, fresh, 0, 0, leaf, 0, 0});
@@ -816,8 +941,12 @@ void addChild(int n, int key, int value) {
 }
 
 void opSet(int key, int value, bool insertOnly) {
-  int c = descend(key);
-  int n = path[pathLength - 1];
+  int n = 0;
+  int c = opt.hintReadsOnly && !opt.inplace && !insertOnly ? 0 : findByHint(key, n);
+  if (c == 0) {
+    c = descend(key);
+    n = path[pathLength - 1];
+  }
   if (c != 0 && peek(c, KEY) == key) {
     if (insertOnly) {
       giveBackAll();
@@ -938,21 +1067,34 @@ void recoverClearEpoch() {
 /** A tag leaves PRIVATE once, by the dead writer or by its recoverer; then others may lock or retire the
  * cell. */
 void recoverLive(const Intent &in) {
-  step([&] {
-    snprintf(note, sizeof note, "tags LIVE");
-    for (int c : in.fresh) {
-      if (c == 0)
-        continue;
-      uint8_t &tag = st.cell[c][TAG];
-      if (tag == tagOf(PRIVATE, DEAD + 1)) {
-        tag = tagOf(LIVE, 0);
-      } else if (opt.liveUnchecked) {
-        if (stateOf(tag) == RETIRED || stateOf(tag) == FREE)
-          bad("a retired or free cell became LIVE again");
-        if (holderOf(tag) != 0)
-          bad("recovery took away another's lock");
-      }
+  auto live = [&](int c) {
+    if (c == 0)
+      return;
+    uint8_t &tag = st.cell[c][TAG];
+    if (tag == tagOf(PRIVATE, DEAD + 1)) {
+      bool locked = opt.newNodeLocked && !opt.recoveredUnlocked && c == in.fresh[1];
+      tag = tagOf(LIVE, locked ? DEAD + 1 : 0);
+    } else if (opt.liveUnchecked) {
+      if (stateOf(tag) == RETIRED || stateOf(tag) == FREE)
+        bad("a retired or free cell became LIVE again");
+      if (holderOf(tag) != 0)
+        bad("recovery took away another's lock");
     }
+  };
+  if (opt.hint) {
+    for (int c : {in.fresh[1], in.fresh[0]}) {
+      step([&] {
+        live(c);
+        snprintf(note, sizeof note, "c%d LIVE", c);
+        return 0;
+      });
+    }
+    return;
+  }
+  step([&] {
+    live(in.fresh[0]);
+    live(in.fresh[1]);
+    snprintf(note, sizeof note, "tags LIVE");
     return 0;
   });
 }
@@ -1031,6 +1173,8 @@ void opRecover() {
   } else if (state != 0) {
     recoverUnlock(in.node);
   }
+  if (redo && opt.newNodeLocked)
+    recoverUnlock(in.fresh[1]);
   if (state != 0)
     recoverUnlock(in.parent);
   step([&] {
@@ -1138,6 +1282,7 @@ uint64_t linearize(uint64_t config, int p, const Operation &op) {
   uint64_t without = config & ~(15ull << shift);
   switch (op.type) {
   case GET:
+  case LOOKUP:
     result = now;
     break;
   case SET:
@@ -1239,6 +1384,8 @@ void body() {
     switch (op.type) {
     case GET:
       return opGet(op.key);
+    case LOOKUP:
+      return opLookup(op.key);
     case SCAN:
       return opScan();
     case SET:
@@ -1255,7 +1402,7 @@ void body() {
   }
   if (p.stage == LEAVING) {
     leaveEpoch();
-    if (op.type != GET && op.type != SCAN)
+    if (op.type != GET && op.type != LOOKUP && op.type != SCAN)
       reclaim();
     p.stage = ENDED;
   }
@@ -1264,6 +1411,7 @@ void body() {
 void nextOperation() {
   Process &p = self();
   p.operation++;
+  p.again = 0;
   p.stage = ENTERING;
   p.logged = 0;
   p.wanted = ANYTHING;
@@ -1519,36 +1667,79 @@ bool search() {
 using Tree = std::vector<std::pair<int, int>>;
 using Program = std::vector<Operation>;
 
-void buildTree(const Tree &tree) {
+/** The first tree: `tree`, then hints of its keys for all, then `before`; what these retire is free again. */
+void buildTree(const Tree &tree, const Program &before) {
   memset(&st, 0, sizeof st);
   st.cell[1][KIND] = DIRECT;
   st.cell[1][TAG] = tagOf(LIVE, 0);
   st.epoch = 1;
   st.configs = 1;
+  // With hints by the first writer, so that it takes the cells that its own operations left.
+  const int builder = opt.hint ? 0 : 2;
   const Options saved = opt;
   opt.crash = opt.epoch = opt.inplace = false;
-  const Program reader = programs[2];
-  for (const auto &pair : tree) {
-    programs[2] = {{INSERT, static_cast<uint8_t>(pair.first), static_cast<uint8_t>(pair.second)}};
-    st.process[2] = Process{};
-    while (!st.process[2].done) {
-      if (!makeStep(2)) {
+  const Program program = programs[builder];
+  auto run = [&](const Operation &operation) {
+    programs[builder] = {operation};
+    st.process[builder] = Process{};
+    while (!st.process[builder].done) {
+      if (!makeStep(builder)) {
         fprintf(stderr, "first tree: %s\n", problem.c_str());
         exit(2);
       }
     }
+    st.process[builder] = Process{};
+    for (int c = 2; c < CELLS; c++)
+      if (opt.hint && stateOf(st.cell[c][TAG]) == RETIRED)
+        clearCell(c);
+    if (opt.hint)
+      memset(st.tail, 0, sizeof st.tail);
+  };
+  for (const auto &pair : tree)
+    run({INSERT, static_cast<uint8_t>(pair.first), static_cast<uint8_t>(pair.second)});
+  if (opt.hint) {
+    for (const auto &pair : tree) {
+      // Nobody else is there: plain loads.
+      int n = 1;
+      int c = 0;
+      for (;;) {
+        const uint8_t *cell = st.cell[n];
+        int digit = digitOf(pair.first, cell[DEPTH]);
+        c = 0;
+        if (cell[KIND] == DIRECT)
+          c = cell[CHILD0 + digit];
+        else if (cell[KIND] == INDEXED)
+          c = cell[CHILD0 + cell[INDEX0 + digit] - 1];
+        else
+          for (int i = 0; i < (cell[COUNTS] & 15); i++)
+            if (cell[DIGIT0 + i] == digit && cell[CHILD0 + i] != 0)
+              c = cell[CHILD0 + i];
+        if (st.cell[c][KIND] == LEAF)
+          break;
+        n = c;
+      }
+      for (auto &table : st.hint)
+        table[indexOfKey(pair.first)] = {static_cast<uint8_t>(n), static_cast<uint8_t>(c), st.cell[c][SEQ]};
+    }
   }
-  st.process[2] = Process{};
-  for (auto &cell : st.cell)
-    if (stateOf(cell[TAG]) == RETIRED)
-      memset(cell, 0, FIELDS);
+  Hint kept[3][HINTS];
+  memcpy(kept, st.hint, sizeof kept);
+  memset(st.hint, 0, sizeof st.hint);
+  for (const Operation &operation : before)
+    run(operation);
+  memcpy(st.hint, kept, sizeof kept);
+  for (int c = 0; c < CELLS; c++)
+    if (stateOf(st.cell[c][TAG]) == RETIRED)
+      clearCell(c);
   memset(st.limbo, 0, sizeof st.limbo);
   memset(st.head, 0, sizeof st.head);
   memset(st.tail, 0, sizeof st.tail);
   memset(st.intent, 0, sizeof st.intent);
   opt = saved;
-  programs[2] = reader;
+  programs[builder] = program;
 }
+
+Hint firstHints[HINTS]; // for the report
 
 std::string keyText(int key) {
   std::string text;
@@ -1557,12 +1748,23 @@ std::string keyText(int key) {
   return text;
 }
 
-void report(const Tree &tree) {
-  static const char *const names[] = {"", "get", "set", "remove", "insert", "compareAndDelete", "scan"};
+void report(const Tree &tree, const Program &before) {
+  static const char *const names[] = {
+      "", "get", "set", "remove", "insert", "compareAndDelete", "scan", "lookup from the root"};
   printf("VIOLATION: %s\n  tree:", problem.c_str());
   for (const auto &pair : tree)
     printf(" %s=%d", keyText(pair.first).c_str(), pair.second);
+  for (const Operation &op : before)
+    printf(", then %s(%s, %d)", names[op.type], keyText(op.key).c_str(), op.value);
   printf("\n");
+  if (opt.hint) {
+    printf("  hints:");
+    for (const auto &pair : tree) {
+      const Hint &hint = firstHints[indexOfKey(pair.first)];
+      printf(" %s in c%d, leaf c%d", keyText(pair.first).c_str(), hint.node, hint.leaf);
+    }
+    printf("\n");
+  }
   for (int p = 0; p < participants; p++) {
     printf("  process %d:", p);
     for (const Operation &op : programs[p])
@@ -1577,7 +1779,8 @@ int failing = 0;
 uint64_t scenarios = 0, cut = 0;
 bool stopAtFirst = false;
 
-void explore(const Tree &tree, const Program &a, const Program &b, const Program &reader) {
+void explore(const Tree &tree, const Program &before, const Program &a, const Program &b,
+             const Program &reader) {
   if (stopAtFirst && failing > 0)
     return;
   scenarios++;
@@ -1589,7 +1792,7 @@ void explore(const Tree &tree, const Program &a, const Program &b, const Program
   };
   for (const auto &pair : tree)
     add(pair.first);
-  for (const Program *program : {&a, &b, &reader})
+  for (const Program *program : {&before, &a, &b, &reader})
     for (const Operation &op : *program)
       add(op.key);
   for (const auto &pair : tree) {
@@ -1604,10 +1807,15 @@ void explore(const Tree &tree, const Program &a, const Program &b, const Program
   programs[1] = b;
   programs[2] = reader;
   problem.clear();
-  buildTree(tree);
+  buildTree(tree, before);
+  memcpy(firstHints, st.hint[0], sizeof firstHints);
   uint64_t map = 0;
   for (const auto &pair : tree)
     map |= static_cast<uint64_t>(pair.second) << (4 * indexOfKey(pair.first));
+  for (const Operation &op : before) {
+    int shift = 4 * indexOfKey(op.key);
+    map = (map & ~(15ull << shift)) | static_cast<uint64_t>(op.type == SET ? op.value : 0) << shift;
+  }
   memset(st.config, 0, sizeof st.config);
   st.config[0] = map;
   st.configs = 1;
@@ -1622,7 +1830,7 @@ void explore(const Tree &tree, const Program &a, const Program &b, const Program
   if (statesHere > opt.limit)
     cut++;
   if (!ok && failing++ == 0)
-    report(tree);
+    report(tree, before);
 }
 
 int keyOf(const char *digits) { return (digits[0] - '0') * 16 + (digits[1] - '0') * 4 + (digits[2] - '0'); }
@@ -1637,6 +1845,15 @@ const Flag flags[] = {
     {"double", &Options::doubleCrash},
     {"epoch", &Options::epoch},
     {"inplace", &Options::inplace},
+    {"new-node-locked", &Options::newNodeLocked},
+    {"hint-reads-only", &Options::hintReadsOnly},
+    {"hint-locked", &Options::hintLocked},
+    {"hint-retired", &Options::hintRetired},
+    {"hint-no-slot", &Options::hintNoSlot},
+    {"hint-no-seq", &Options::hintNoSeq},
+    {"hint-leaf-only", &Options::hintLeafOnly},
+    {"hint-no-check", &Options::hintNoCheck},
+    {"recovered-unlocked", &Options::recoveredUnlocked},
     {"look-at-slot", &Options::lookAtSlot},
     {"live-unchecked", &Options::liveUnchecked},
     {"no-recount", &Options::noRecount},
@@ -1717,8 +1934,54 @@ int main(int argc, char **argv) {
   uint64_t turn = 0;
   auto run = [&](const Tree &tree, const Program &a, const Program &b, const Program &reader) {
     if (turn++ % every == 0)
-      explore(tree, a, b, reader);
+      explore(tree, {}, a, b, reader);
   };
+  if (mode == "hint" || mode == "hinttwo" || mode == "hintpairs") {
+    opt.hint = true;
+    auto of = [](OpType type, int key, int value = 0) {
+      return Operation{type, static_cast<uint8_t>(key), static_cast<uint8_t>(value)};
+    };
+    for (const Tree &tree : trees) {
+      std::vector<Program> befores = {{}};
+      for (const auto &pair : tree)
+        befores.push_back({of(REMOVE, pair.first)});
+      for (size_t i = 0; i < tree.size(); i++) // more cells to choose from: a leaf's becomes a node's
+        for (size_t j = 0; j < i; j++)
+          befores.push_back({of(REMOVE, tree[j].first), of(REMOVE, tree[i].first)});
+      for (int key : universe)
+        befores.push_back({of(SET, key, 8)});
+      for (const Program &before : befores) {
+        for (const auto &pair : tree) { // only these have hints
+          const Operation get = of(GET, pair.first);
+          const Operation lookup = of(LOOKUP, pair.first);
+          const Operation set = of(SET, pair.first, 6);
+          std::vector<Program> bs, readers;
+          if (mode == "hintpairs") {
+            bs = {{get, lookup}, {lookup, get}, {get, set}, {set, lookup}};
+            readers = {{}};
+          } else {
+            for (const Operation &b : ofB)
+              bs.push_back({b});
+            bs.push_back({lookup});
+            readers = {{get}};
+            if (mode == "hinttwo")
+              readers = {{get, lookup}, {lookup, get}, {get, get}};
+          }
+          for (const Operation &a : ofA) {
+            for (const Program &b : bs) {
+              for (const Program &reader : readers)
+                if (turn++ % every == 0)
+                  explore(tree, before, {a}, b, reader);
+              if (mode == "hinttwo") // the first writer goes back and forth, and reuses its cells
+                for (const Operation &a2 : ofA2)
+                  if (a2.key == a.key && turn++ % every == 0)
+                    explore(tree, before, {a, a2}, b, {get});
+            }
+          }
+        }
+      }
+    }
+  }
   for (const Tree &tree : trees) {
     for (const Operation &a : ofA) {
       for (const Operation &b : ofB) {

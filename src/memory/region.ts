@@ -22,7 +22,7 @@ import { SCRATCH_BYTES } from "./scratch.ts";
 
 export type MapMode = "shared" | "sharedReadOnly" | "private" | "sync";
 
-/** Growth by a sixteenth, by 256 KiB at least and 256 MiB at most. */
+/** Growth by a thirty-second, by 256 KiB at least and 256 MiB at most. */
 const LEAST_GROWTH = 16;
 const MOST_GROWTH = (256 << 20) / SLAB_BYTES;
 
@@ -137,7 +137,7 @@ export class Region {
         `${this.path} has reached its maxSize of ${most * SLAB_BYTES} bytes; open it with a larger \`maxSize\` (at most 32 GiB), or delete something`,
       );
     }
-    const step = Math.min(Math.max(from >>> 4, LEAST_GROWTH), MOST_GROWTH);
+    const step = Math.min(Math.max(from >>> 5, LEAST_GROWTH), MOST_GROWTH);
     let to = Math.min(Math.max(slabs, from + step), most);
     try {
       allocate(this.fd, from * SLAB_BYTES, (to - from) * SLAB_BYTES);

@@ -20,7 +20,7 @@ export class Walk {
   private cells = new Int32Array(1024);
   private tags = new Int32Array(1024);
   /** For each cell the depth of the node it hangs from; its tag is 0 where it has not been read. */
-  private depths = new Int16Array(1024);
+  private depths = new Int32Array(1024);
   private top = 0;
   /** Tag, and depth of the parent, of the cell that was popped last. */
   tag = 0;
@@ -36,7 +36,7 @@ export class Walk {
     if (top === this.cells.length) {
       this.cells = larger(this.cells, new Int32Array(top * 2));
       this.tags = larger(this.tags, new Int32Array(top * 2));
-      this.depths = larger(this.depths, new Int16Array(top * 2));
+      this.depths = larger(this.depths, new Int32Array(top * 2));
     }
     this.cells[top] = cell;
     this.tags[top] = tag;
@@ -53,7 +53,7 @@ export class Walk {
   }
 }
 
-function larger<A extends Int32Array | Int16Array>(from: A, to: A): A {
+function larger(from: Int32Array, to: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   to.set(from);
   return to;
 }

@@ -4,7 +4,8 @@
  */
 import type { KeyCodec } from "../codec/index.ts";
 import { corrupt } from "../errors.ts";
-import { CHECK_ASCENDING, CHECK_DESCENDING, CHECK_SUMS, gather } from "../memory/primitives.ts";
+import { LEAF_KEY, TAG } from "../memory/layout.ts";
+import { CHECK_ASCENDING, CHECK_DESCENDING, CHECK_SUMS, gather, load32 } from "../memory/primitives.ts";
 import {
   MOST_LEAVES,
   SCRATCH_KEYS,
@@ -12,6 +13,7 @@ import {
   SCRATCH_LEAVES,
   SCRATCH_NUMBERS,
 } from "../memory/scratch.ts";
+import { readToScratch } from "../node/bytes.ts";
 import { keyLengthOf, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
@@ -107,6 +109,10 @@ export class Cursor {
     const leaves = leavesOf(p);
     const found = nextLeaves(p, walk, reverse, leaves, most);
     if (found < most) this.done = true;
+    if (this.what === 0) {
+      this.countLeaves(p, leaves, found);
+      return;
+    }
     const wantsValues = (this.what & VALUES) !== 0;
     let count = gather(
       p.h,
@@ -153,10 +159,8 @@ export class Cursor {
       this.done = true;
       return;
     }
-    this.started = true;
-    this.lastLength = lengths[count - 1]!;
-    if (this.last.length < this.lastLength) this.last = Buffer.alloc(Math.max(64, this.lastLength * 2));
-    buf.copy(this.last, 0, at - this.lastLength, at);
+    const length = lengths[count - 1]!;
+    if (!this.done && this.left > count) this.keepLast(buf, at - length, length);
     if (wantsValues) {
       const values = this.values;
       for (let i = 0; i < count; i++) {
@@ -169,6 +173,49 @@ export class Cursor {
     }
     if ((this.what & KEYS) !== 0) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, this.keys);
   }
+
+  /** A batch of which nothing is wanted but how many they are: only the keys at its end are read. */
+  private countLeaves(p: Participant, leaves: Int32Array, found: number): void {
+    const { reverse, ends } = this.range;
+    const buf = p.scratch;
+    let count = found;
+    for (const end of ends) {
+      // Keys come in order: the first `low` of them are within, those from `count` on are not.
+      let low = 0;
+      for (let at = count - 1; low < count; at = (low + count) >>> 1) {
+        const length = readKey(p, leaves[at]!);
+        if (isWithin(end, reverse, buf, SCRATCH_KEYS, SCRATCH_KEYS + length)) low = at + 1;
+        else count = at;
+      }
+    }
+    if (count < found) this.done = true;
+    this.count = count;
+    if (count === 0) {
+      this.done = true;
+      return;
+    }
+    const length = readKey(p, leaves[count - 1]!);
+    if (this.started) {
+      const order = buf.compare(this.last, 0, this.lastLength, SCRATCH_KEYS, SCRATCH_KEYS + length);
+      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, leaves[count - 1]!);
+    }
+    this.keepLast(buf, SCRATCH_KEYS, length);
+  }
+
+  /** Keeps the digits of the last key given, which are in `buf` from `at` on. */
+  private keepLast(buf: Buffer, at: number, length: number): void {
+    this.started = true;
+    this.lastLength = length;
+    if (this.last.length < length) this.last = Buffer.alloc(Math.max(64, length * 2));
+    buf.copy(this.last, 0, at, at + length);
+  }
+}
+
+/** Reads the digits of a leaf's key to SCRATCH_KEYS; returns how many they are. Throws CORRUPT. */
+function readKey(p: Participant, leaf: number): number {
+  const length = keyLengthOf(load32(p.h, leaf, TAG));
+  readToScratch(p.h, leaf, LEAF_KEY, SCRATCH_KEYS, length);
+  return length;
 }
 
 // One walk, and one view of the leaves in the scratch buffer, per participant; between batches nobody needs them.

@@ -330,7 +330,7 @@ for (
     reboot(bytes);
   }
   lay(bytes);
-  const before = process.cpuUsage();
+  const started = performance.now();
   const how = pick(20);
   if (how < 3) await attempt.repair();
   else if (how < 5 && readOnlyPath !== undefined) {
@@ -343,9 +343,7 @@ for (
   } else if (how < 8) await attempt.open(path, { recover: "rebuild" }, isDisowned);
   else if (how < 10) await attempt.open(path, { readOnly: true }, isDisowned);
   else await attempt.open(path, {}, isDisowned);
-  const { user, system } = process.cpuUsage(before);
-  // Processor time, in milliseconds: the machine may be busy with other things.
-  figures.slowest = Math.max(figures.slowest, Math.round((user + system) / 1000));
+  figures.slowest = Math.max(figures.slowest, Math.round(performance.now() - started));
   figures.mutants++;
   for (const problem of new Set(attempt.problems)) {
     process.stdout.write(

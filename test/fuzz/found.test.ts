@@ -3,12 +3,14 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { BancosError, inspectKey, open } from "../../src/index.ts";
 import {
+  AUX_SHIFT,
   COUNTS,
   ENTRY_WORD,
   entryCell,
   FIRST_DATA_SLAB,
   INTENT_CHECKED,
   INTENT_STATE,
+  N4_CHILDREN,
   N256_CHILDREN,
   SB_FREE_SLABS,
   SB_FRONTIER,
@@ -85,6 +87,24 @@ test("a walk that comes to the same keys again is CORRUPT, in either direction",
   }
   expect(codeOf(() => store.count({ gte: "a" }))).toBe("CORRUPT");
   expect(store.get("a007")).toBe("value of a007");
+  expect(store.verify().ok).toBe(false);
+  store.close();
+});
+
+test("a circle through a node of impossible depth is CORRUPT", () => {
+  // The walk kept depths in 16 bits: 40,000 came back as a negative number, than which every depth is larger.
+  const path = damaged(["aa", "ab", "c"], (bytes) => {
+    const node = bytes.readInt32LE(ROOT + N256_CHILDREN + "a".charCodeAt(0) * 4);
+    const at = (node >>> 0) * 8;
+    bytes.writeInt32LE((bytes.readInt32LE(at) & 0x7fff) | (40_000 << AUX_SHIFT), at);
+    bytes.writeInt32LE(node, at + N4_CHILDREN);
+    bytes.writeInt32LE(node, at + N4_CHILDREN + 4);
+  });
+  const store = open(path, { flushEvery: 0 });
+  for (const reverse of [false, true]) {
+    expect(codeOf(() => [...store.entries({ reverse })])).toBe("CORRUPT");
+    expect(codeOf(() => [...store.keys({ gte: "ab", reverse })])).toBe("CORRUPT");
+  }
   expect(store.verify().ok).toBe(false);
   store.close();
 });

@@ -139,7 +139,7 @@ export interface Budget {
 }
 
 /** For a file of which much is to be seen. */
-export const MANY_LOSSES: Budget = { generations: 4, captures: 10, images: 20 };
+export const MANY_LOSSES: Budget = { generations: 3, captures: 8, images: 8 };
 
 /** One file and its losses of power. Returns what was wrong. */
 export async function losses(
