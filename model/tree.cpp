@@ -47,7 +47,7 @@ struct Options {
   bool epoch = false;
   bool inplace = false;
   bool hint = false;          // searches begin from hints
-  bool newNodeLocked = false; // a new node becomes LIVE with its writer's lock, which goes after [C]
+  bool newNodeUnlocked = false; // a new node becomes LIVE with its writer's lock, which goes after [C]
   bool hintReadsOnly = false; // a replacement begins from the root; reads and in-place numbers from hints
   // Mutations
   bool hintLocked = false;        // a hint's node may be locked
@@ -625,7 +625,7 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
         own = 0;
     snprintf(note, sizeof note, "c%d LIVE", fresh);
   };
-  const int nodeHolder = opt.newNodeLocked ? me + 1 : 0;
+  const int nodeHolder = !opt.newNodeUnlocked ? me + 1 : 0;
   auto leafLive = [&] {
     if (c.freshLeaf != 0)
       live(c.freshLeaf, 0);
@@ -702,7 +702,7 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     else
       quiet(append);
   }
-  if (opt.newNodeLocked && c.freshNode != 0)
+  if (!opt.newNodeUnlocked && c.freshNode != 0)
     unlock(c.freshNode);
   if (!opt.unlockFirst)
     unlock(c.locked);
@@ -1072,7 +1072,7 @@ void recoverLive(const Intent &in) {
       return;
     uint8_t &tag = st.cell[c][TAG];
     if (tag == tagOf(PRIVATE, DEAD + 1)) {
-      bool locked = opt.newNodeLocked && !opt.recoveredUnlocked && c == in.fresh[1];
+      bool locked = !opt.newNodeUnlocked && !opt.recoveredUnlocked && c == in.fresh[1];
       tag = tagOf(LIVE, locked ? DEAD + 1 : 0);
     } else if (opt.liveUnchecked) {
       if (stateOf(tag) == RETIRED || stateOf(tag) == FREE)
@@ -1173,7 +1173,7 @@ void opRecover() {
   } else if (state != 0) {
     recoverUnlock(in.node);
   }
-  if (redo && opt.newNodeLocked)
+  if (redo && !opt.newNodeUnlocked)
     recoverUnlock(in.fresh[1]);
   if (state != 0)
     recoverUnlock(in.parent);
@@ -1845,7 +1845,7 @@ const Flag flags[] = {
     {"double", &Options::doubleCrash},
     {"epoch", &Options::epoch},
     {"inplace", &Options::inplace},
-    {"new-node-locked", &Options::newNodeLocked},
+    {"new-node-unlocked", &Options::newNodeUnlocked},
     {"hint-reads-only", &Options::hintReadsOnly},
     {"hint-locked", &Options::hintLocked},
     {"hint-retired", &Options::hintRetired},

@@ -144,10 +144,10 @@ function redo(region: Region, slot: number, state: number): void {
   const mark = load32(h, me, INTENT_MARK);
   if (state === INTENT_CHECKED) {
     // Only here: at state 3 what was new may have been retired by another since.
-    makeLive(h, slot, load32(h, me, INTENT_NEW1));
+    makeLive(h, slot, load32(h, me, INTENT_NEW1), slot << SLOT_SHIFT);
     const newLeaf = load32(h, me, INTENT_NEW0);
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
-    makeLive(h, slot, newLeaf);
+    makeLive(h, slot, newLeaf, 0);
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
     if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
       markRemoved(h, oldLeaf, MARK_DELETED);
@@ -179,14 +179,15 @@ function redo(region: Region, slot: number, state: number): void {
     if (markKind(h, oldLeaf) === MARK_VOID) appendAgain(h, slot, SLOT_LIMBO, position, oldLeaf, epoch);
     else appendAgain(h, slot, SLOT_WAITING, load32(h, me, INTENT_WAITING), oldLeaf, epoch);
   }
+  unlockIfHeld(h, slot, load32(h, me, INTENT_NEW1));
   unlockIfHeld(h, slot, parent);
 }
 
-function makeLive(h: number, slot: number, cell: number): void {
+function makeLive(h: number, slot: number, cell: number, lock: number): void {
   if (cell === 0) return;
   const tag = load32(h, cell, TAG);
   if ((tag & (STATE_MASK | SLOT_MASK)) !== (PRIVATE | (slot << SLOT_SHIFT))) return;
-  store32(h, cell, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
+  store32(h, cell, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE | lock);
 }
 
 function retire(h: number, slot: number, cell: number): void {

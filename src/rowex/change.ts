@@ -254,8 +254,9 @@ export function commit(p: Participant): void {
   storeWords(h, me, INTENT_CELL, SCRATCH_RECORD, INTENT_RECORD_WORDS);
   store32(h, me, INTENT_STATE, INTENT_CHECKED);
 
-  // 9. What is new is LIVE before anybody can reach it.
-  if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
+  // 9. What is new is LIVE before anybody can reach it from the root. A hint from the cell's earlier life can name it
+  // already: a node is locked until the tree has it, or a change that begins there could come before this one.
+  if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag | (p.slot << SLOT_SHIFT));
   if (newLeaf !== 0) {
     const persists = p.region.persists;
     // A value outside of the checksum has to be there before the tag makes it count: the processor writes cache lines
@@ -312,6 +313,7 @@ export function commit(p: Participant): void {
     }
   }
   // 17.
+  if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
   unlockParent(p);
   // 18.
   clearIntent(p);

@@ -1,10 +1,9 @@
 /**
  * Hints: where this participant has met keys before, so that the next search for one need not descend from the root.
  *
- * A hint names the leaf of a key, its sequence number, and the node it hung from. It is a guess, and nothing is
- * believed that is not found in the file again, within an epoch: the node is LIVE and nobody holds its lock, its slot
- * for the key holds that leaf, and the leaf is in the same life. README.md of this folder, "Hints", says why that is
- * enough. A hint that fails costs one descent, as if there had been none.
+ * A hint names the node above the key's leaf. It is a guess, and nothing is believed that is not found in the file again,
+ * within an epoch: the node is in the tree, which its tag tells, and its slot for the key holds a leaf of that key.
+ * README.md of this folder, "Hints", says why that is enough. A hint that fails costs one descent, as if there had been none.
  *
  * The table is private to the participant, a set-associative cache: a line of {@link WAYS} hints for each value of some
  * bits of the key's hash. It grows with the keys that are asked for, up to half of the file and 16 MiB.
@@ -14,10 +13,7 @@ import {
   KIND_MASK,
   LEAF,
   LEAF_KEY,
-  LEAF_MARK_HIGH,
-  LEAF_SEQ,
   LIVE,
-  MARK_SEQ_SHIFT,
   NODE256,
   REACHABLE,
   SB,
@@ -32,14 +28,13 @@ import { SCRATCH_KEY, SCRATCH_TAG } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 
-/** Words of a hint: node, leaf, low half of the leaf's sequence number, its high half and a part of the hash. */
-const NODE = 0;
+/** Words of a hint: the node; the leaf as it was last, only to be asked for early; the key's hash. */
 const LEAF_CELL = 1;
-const SEQ = 2;
-const CHECK = 3;
-const HINT_WORDS = 4;
-const WAYS = 4;
-const LINE_WORDS = WAYS * HINT_WORDS;
+const HASH = 2;
+const HINT_WORDS = 3;
+/** As many as fit in a cache line. */
+const WAYS = 5;
+const LINE_WORDS = 16;
 const LINE_SHIFT = 4;
 const FIRST_LINES = 16;
 const MOST_LINES = 1 << 18;
@@ -47,11 +42,10 @@ const MOST_LINES = 1 << 18;
 const SHARE_OF_FILE = 2;
 /** Longer keys are not worth the hash. */
 const MOST_DIGITS = 512;
-/** The hash's upper bits, which are not part of the line's number. */
-const HASH_SHIFT = 20;
 const TAG_WORD = SCRATCH_TAG >>> 2;
 
-if (LINE_WORDS !== 1 << LINE_SHIFT || MOST_LINES > 1 << HASH_SHIFT) throw new Error("hints: size of a line");
+if (LINE_WORDS !== 1 << LINE_SHIFT || WAYS * HINT_WORDS > LINE_WORDS)
+  throw new Error("hints: size of a line");
 
 /** Hash of `length` digits, which begin at word `from` of the scratch buffer. */
 export function hashDigits(words: Int32Array, from: number, length: number): number {
@@ -105,10 +99,9 @@ export class Hints {
   /** Index of the hint for a hash, or -1. */
   probe(hash: number): number {
     const table = this.table;
-    const part = hash >>> HASH_SHIFT;
     const line = (hash & this.mask) << LINE_SHIFT;
-    for (let at = line; at < line + LINE_WORDS; at += HINT_WORDS) {
-      if ((table[at + CHECK]! & 0xfff) === part && table[at]! !== 0) return at;
+    for (let at = line; at < line + WAYS * HINT_WORDS; at += HINT_WORDS) {
+      if (table[at + HASH]! === hash && table[at]! !== 0) return at;
     }
     return -1;
   }
@@ -120,14 +113,13 @@ export class Hints {
   }
 
   /**
-   * The leaf that the hint at `at` names, if it is that of the key, which is in `key` and at `scratchOff` of the scratch
-   * buffer, and it is in the tree; else 0. `p.leafTag` is its tag.
+   * The leaf of the key, which is in `key` and at `scratchOff` of the scratch buffer, if it hangs from the node that the
+   * hint at `at` names and that node is in the tree; else 0. `p.leafTag` is its tag.
    */
   check(p: Participant, at: number, key: Buffer, scratchOff: number, length: number): number {
     const h = p.h;
     const table = this.table;
     const node = table[at]!;
-    const leaf = table[at + LEAF_CELL]!;
     const tag = load32(h, node, TAG);
     // After the tag: as long as this word stands still, cells begin where they did when the hint was noted.
     if (load32(h, SB, SB_SLABS_FREED) !== this.slabsFreed) {
@@ -137,23 +129,20 @@ export class Hints {
     if ((tag & (STATE_MASK | SLOT_MASK)) !== LIVE || ((tag & KIND_MASK) - 1) >>> 0 >= NODE256) return 0;
     const depth = tag >>> AUX_SHIFT;
     if (depth > length) return 0;
-    if (childOf(h, node, tag, key[depth]!, SCRATCH_TAG) !== leaf) return 0;
+    const leaf = childOf(h, node, tag, key[depth]!, SCRATCH_TAG);
+    if (leaf === 0) return 0;
     const leafTag = p.words[TAG_WORD]!;
-    if ((leafTag & (KIND_MASK | REACHABLE)) !== (LEAF | REACHABLE) || keyLengthOf(leafTag) !== length)
-      return 0;
-    if (
-      load32(h, leaf, LEAF_SEQ) !== table[at + SEQ]! ||
-      load32(h, leaf, LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT !== table[at + CHECK]! >>> MARK_SEQ_SHIFT ||
-      compareBytes(h, leaf, LEAF_KEY, scratchOff, length) >= 0
-    )
-      return 0;
+    if ((leafTag & (KIND_MASK | REACHABLE)) !== (LEAF | REACHABLE)) return 0;
+    if (keyLengthOf(leafTag) !== length || compareBytes(h, leaf, LEAF_KEY, scratchOff, length) >= 0) return 0;
+    // It may have been replaced since.
+    table[at + LEAF_CELL] = leaf;
     p.leafTag = leafTag;
     this.node = node;
     this.nodeTag = tag;
     return leaf;
   }
 
-  /** Notes where the key in the scratch buffer is: `leaf`, below `node`. The caller is in the epoch of that search. */
+  /** Notes where the key in the scratch buffer is: `leaf`, below `node`. */
   note(p: Participant, node: number, leaf: number): void {
     if (p.keyLength > MOST_DIGITS) return;
     this.noteHash(p, hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength), node, leaf);
@@ -161,40 +150,49 @@ export class Hints {
 
   /** As {@link note}, for a key with this hash. */
   noteHash(p: Participant, hash: number, node: number, leaf: number): void {
-    const h = p.h;
-    const part = hash >>> HASH_SHIFT;
-    const table = this.table;
-    const line = (hash & this.mask) << LINE_SHIFT;
-    let at = -1;
-    for (let way = line; way < line + LINE_WORDS; way += HINT_WORDS) {
-      if (table[way]! === 0 || (table[way + CHECK]! & 0xfff) === part) {
-        at = way;
-        break;
-      }
-    }
+    let at = this.wayFor(hash);
     if (at < 0) {
-      if (++this.evicted > table.length / HINT_WORDS && this.grow(p)) {
-        this.noteHash(p, hash, node, leaf);
-        return;
+      if (++this.evicted > this.mask * WAYS && this.grow(p)) {
+        at = this.wayFor(hash);
       }
-      this.turn = (this.turn + 1) & (WAYS - 1);
-      at = line + this.turn * HINT_WORDS;
+      if (at < 0) {
+        this.turn = this.turn === WAYS - 1 ? 0 : this.turn + 1;
+        at = ((hash & this.mask) << LINE_SHIFT) + this.turn * HINT_WORDS;
+      }
     }
-    table[at + NODE] = node;
+    const table = this.table;
+    table[at] = node;
     table[at + LEAF_CELL] = leaf;
-    table[at + SEQ] = load32(h, leaf, LEAF_SEQ);
-    table[at + CHECK] = (load32(h, leaf, LEAF_MARK_HIGH) & (-1 << MARK_SEQ_SHIFT)) | part;
+    table[at + HASH] = hash;
   }
 
-  /** A larger table, empty: it fills soon, and a hint does not say its whole hash. */
+  /** Index of the hint that has this hash, or of a free one in its line, or -1. */
+  private wayFor(hash: number): number {
+    const table = this.table;
+    const line = (hash & this.mask) << LINE_SHIFT;
+    for (let at = line; at < line + WAYS * HINT_WORDS; at += HINT_WORDS) {
+      if (table[at]! === 0 || table[at + HASH]! === hash) return at;
+    }
+    return -1;
+  }
+
+  /** Four times as large, or twice, if there is room. */
   private grow(p: Participant): boolean {
     this.evicted = 0;
     const room = (p.region.capacity * SLAB_BYTES) / (LINE_WORDS * 4 * SHARE_OF_FILE);
     let lines = (this.mask + 1) * 4;
     if (lines > room) lines /= 2;
     if (lines > room || lines > MOST_LINES) return false;
+    const old = this.table;
     this.table = new Int32Array(lines * LINE_WORDS);
     this.mask = lines - 1;
+    for (let line = 0; line < old.length; line += LINE_WORDS) {
+      for (let at = line; at < line + WAYS * HINT_WORDS; at += HINT_WORDS) {
+        if (old[at]! === 0) continue;
+        const to = this.wayFor(old[at + HASH]!);
+        if (to >= 0) this.table.set(old.subarray(at, at + HINT_WORDS), to);
+      }
+    }
     return true;
   }
 
@@ -203,5 +201,3 @@ export class Hints {
     this.slabsFreed = load32(h, SB, SB_SLABS_FREED);
   }
 }
-
-if (MARK_SEQ_SHIFT !== 12) throw new Error("hints: the hash's part and the sequence number share a word");

@@ -17,10 +17,13 @@ import {
   KIND_MASK,
   LEAF_CHECKSUM,
   LEAF_KEY,
+  LEAF_MARK,
   LEAF_MARK_HIGH,
   LEAF_SEQ,
   LIMBO,
   lengthOffset,
+  MARK_KIND_MASK,
+  MARK_M_HIGH_MASK,
   MARK_SEQ_SHIFT,
   N4_CHILDREN,
   N4_DIGITS,
@@ -140,8 +143,20 @@ export function forgeLeaf(bytes: Buffer, at: number): void {
   const seed = mix32(mix32(salt, (at / 8) | 0), (type << 16) | digits);
   const sum = hashFrom(content, content.length, seed);
   const high = bytes.readInt32LE(at + LEAF_MARK_HIGH) >>> MARK_SEQ_SHIFT;
-  bytes.writeInt32LE(finishChecksum(sum, bytes.readInt32LE(at + LEAF_SEQ), high), at + LEAF_CHECKSUM);
+  const before = bytes.readInt32LE(at + LEAF_CHECKSUM);
+  const checksum = finishChecksum(sum, bytes.readInt32LE(at + LEAF_SEQ), high);
+  bytes.writeInt32LE(checksum, at + LEAF_CHECKSUM);
+  // The mark lies under a mask made of the checksum (docs/format.md): it stays the same mark.
+  const low = mix32(before, MASK_LOW) ^ mix32(checksum, MASK_LOW);
+  const masked =
+    (mix32(before, MASK_HIGH) ^ mix32(checksum, MASK_HIGH)) & (MARK_KIND_MASK | MARK_M_HIGH_MASK);
+  bytes.writeInt32LE(bytes.readInt32LE(at + LEAF_MARK) ^ low, at + LEAF_MARK);
+  bytes.writeInt32LE(bytes.readInt32LE(at + LEAF_MARK_HIGH) ^ masked, at + LEAF_MARK_HIGH);
 }
+
+/** "mark", and the same backwards. */
+const MASK_LOW = 0x6d61726b;
+const MASK_HIGH = 0x6b72616d;
 
 /** Mutant number `number` of an image. */
 export function mutantOf(image: Image, seed: number, number: number): Mutant {

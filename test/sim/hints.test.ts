@@ -3,12 +3,13 @@
  * accesses in turn, or dead after each of its stores: what a hint finds must be what a search from the root finds.
  */
 import { expect, test } from "bun:test";
+import { verify } from "./audit.ts";
 import { stage } from "./interleave.ts";
 import { machine } from "./machine.ts";
 import { collect, type Operation, remove, sequence, set, show } from "./model.ts";
 import { Failures, told } from "./report.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
-import { type Actor, measure, openActor, remember, run, runToDeath } from "./world.ts";
+import { type Actor, measure, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
 
 interface Three {
   readonly scenario: Scenario;
@@ -168,4 +169,47 @@ test("what a hint has shown every later search shows, whether the change goes on
   }
   console.log(`hints: ${runs} times read by a hint and from the root in turn`);
   expect(failures.report()).toEqual([]);
+});
+
+// The schedule that `tree hintpairs new-node-unlocked` of model/ finds: A takes the cell of the node that B has a hint of.
+test("a write from a hint that has returned is what a search from the root finds", () => {
+  newWorld();
+  const a = openActor("A");
+  for (const key of ["pkA", "pkB", "q"]) run(a, set(key, "old").run);
+  const b = openActor("B");
+  const c = openActor("C");
+  run(b, (store) => store.get("pkA"));
+  // The node above pkA and pkB goes, and is the next that A takes.
+  run(a, remove("pkB").run);
+  for (let i = 0; i < 6; i++) run(a, collect.run);
+  const back = remember([a, b, c]);
+  const split = set("pkB", "again");
+  const size = measure(a, split.run);
+  const wrong: string[] = [];
+  let runs = 0;
+  const writeAndRead = (when: string): void => {
+    if (run(b, set("pkA", "fresh").run).how !== "done") return;
+    runs++;
+    const read = run(c, (store) => store.get("pkA"));
+    const found = read.how === "done" ? show(read.result) : read.how;
+    if (found !== show("fresh")) wrong.push(`${when}: ${found}`);
+  };
+  for (let n = 1; n <= size.accesses; n++) {
+    back();
+    a.thread.hookAt = n;
+    a.thread.hook = () => writeAndRead(`before access ${n} of A`);
+    run(a, split.run);
+    a.thread.rearm();
+  }
+  for (let n = 0; n < size.stores; n++) {
+    back();
+    if (runToDeath(a, split.run, n, "killed").how !== "died") break;
+    writeAndRead(`A dead after ${n} stores`);
+  }
+  console.log(`hints: ${runs} writes from a hint beside a split that takes the hint's node again`);
+  expect(wrong).toEqual([]);
+  expect(machine.violations).toEqual([]);
+  const problems: string[] = [];
+  verify(c, problems);
+  expect(problems).toEqual([]);
 });
