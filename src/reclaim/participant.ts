@@ -44,7 +44,8 @@ export class Participant {
   /** Their tags as they were met: kind and depth never change. */
   readonly pathTag = new Int32Array(MOST_NODES);
   pathLength = 0;
-  /** The leaf that the descent ended at, or 0; its tag; the node it hangs from, as `lookup` alone tells. */
+  /** The leaf that the descent ended at, or 0; its tag; the node it hangs from, after a lookup or where
+   * a write has replaced it, else 0. */
   leaf = 0;
   leafTag = 0;
   leafNode = 0;

@@ -319,6 +319,9 @@ export function commit(p: Participant): void {
   clearIntent(p);
   // The records of private cells must not outlive the cells: we are in the epoch still that keeps these from reuse.
   storePair(h, me, SLOT_PRIVATE0, 0, 0);
+  p.leaf = newLeaf;
+  // Where a leaf was replaced; who loads new keys has no use for hints.
+  p.leafNode = p.oldLeafMark === INTENT_MARK_REPLACED ? parent : 0;
   p.newLeaf = 0;
   p.newNode = 0;
   // A large leaf's run passes from its writer to nobody: who frees the leaf frees the run. We are in an epoch still.

@@ -73,6 +73,8 @@ export class Hints {
   private turn = 0;
   /** Hints that had to go since the table grew last. */
   private evicted = 0;
+  /** Hash of the key that was searched for last. */
+  private hash = 0;
   /** What the last `find` or `check` that found something met: the node and its tag. */
   node = 0;
   nodeTag = 0;
@@ -84,7 +86,8 @@ export class Hints {
   find(p: Participant): boolean {
     const length = p.keyLength;
     if (length > MOST_DIGITS) return false;
-    const at = this.probe(hashDigits(p.words, SCRATCH_KEY >>> 2, length));
+    this.hash = hashDigits(p.words, SCRATCH_KEY >>> 2, length);
+    const at = this.probe(this.hash);
     if (at < 0) return false;
     prefetch(p.h, this.table[at + LEAF_CELL]!);
     const leaf = this.check(p, at, p.key, SCRATCH_KEY, length);
@@ -142,10 +145,9 @@ export class Hints {
     return leaf;
   }
 
-  /** Notes where the key in the scratch buffer is: `leaf`, below `node`. */
+  /** Notes where the key is that {@link find} was asked for last: `leaf`, below `node`. */
   note(p: Participant, node: number, leaf: number): void {
-    if (p.keyLength > MOST_DIGITS) return;
-    this.noteHash(p, hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength), node, leaf);
+    if (p.keyLength <= MOST_DIGITS) this.noteHash(p, this.hash, node, leaf);
   }
 
   /** As {@link note}, for a key with this hash. */

@@ -224,6 +224,7 @@ export function changeNumber(
   storeF64(p.h, leaf, at, next);
   if (p.region.persists) persist(p.h, leaf, at, 8);
   p.number = next;
+  p.leafNode = node;
   unlockParent(p);
   clearIntent(p);
   dropNewLeaf(p);

@@ -152,7 +152,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let done: boolean;
     try {
-      done = write(p, this.payload, condition, this.hints.find(p));
+      const found = this.hints.find(p);
+      done = write(p, this.payload, condition, found);
+      if (done && !found && p.leafNode !== 0) this.hints.note(p, p.leafNode, p.leaf);
     } catch (error) {
       abort(p);
       done = this.upkeep.again(p, error, () => write(p, this.payload, condition, false));
