@@ -15,15 +15,19 @@ import { machine } from "./machine.ts";
 import { collect, type Operation, remove, set } from "./model.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
-import { tell } from "./stories.ts";
+import { LIMIT, tell } from "./stories.ts";
 import { newWorld } from "./world.ts";
 
 const seen = nothingSeen();
 
-test("in persistent memory each write that has returned survives any loss of power", () => {
-  const manner = { unit: CACHE_LINE, persistent: true, looks: 0.01, looksAtPersist: 0.1 };
-  expect(tell("persistent memory", manner, 2500)).toEqual([]);
-});
+test(
+  "in persistent memory each write that has returned survives any loss of power",
+  () => {
+    const manner = { unit: CACHE_LINE, persistent: true, looks: 0.01, looksAtPersist: 0.1 };
+    expect(tell("persistent memory", manner, 2500)).toEqual([]);
+  },
+  LIMIT,
+);
 
 // ---- one after the other -----------------------------------------------------------------------------------------------
 

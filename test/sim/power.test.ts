@@ -27,13 +27,17 @@ import { machine } from "./machine.ts";
 import { collect, type Operation, remove, set } from "./model.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
-import { tell } from "./stories.ts";
+import { LIMIT, tell } from "./stories.ts";
 import { newWorld, openActor, run } from "./world.ts";
 
-test("what was flushed is there after any loss of power, and nothing that never was", () => {
-  const manner = { unit: SECTOR, persistent: false, looks: 0.02, looksAtPersist: 0 };
-  expect(tell("loss of power", manner, 5000)).toEqual([]);
-});
+test(
+  "what was flushed is there after any loss of power, and nothing that never was",
+  () => {
+    const manner = { unit: SECTOR, persistent: false, looks: 0.02, looksAtPersist: 0 };
+    expect(tell("loss of power", manner, 5000)).toEqual([]);
+  },
+  LIMIT,
+);
 
 // ---- a change in the middle of a sync ------------------------------------------------------------------------------------
 

@@ -3,6 +3,10 @@ import { Failures, Random, SEED, told } from "./report.ts";
 import { type Manner, nothingSeen } from "./scene.ts";
 import { Story } from "./story.ts";
 
+/** Seconds that `BANCOS_SIM_SECONDS` gives, 0 if it gives none; and the limit of a test that takes them, in milliseconds. */
+const SECONDS = Number(process.env.BANCOS_SIM_SECONDS ?? 0);
+export const LIMIT = 300_000 + SECONDS * 1000;
+
 /** Chapters of one story. */
 const CHAPTERS = 4;
 
@@ -11,12 +15,11 @@ const CHAPTERS = 4;
  * `BANCOS_SIM_SECONDS` says. Story n of seed s is story 0 of the seed that a failure names. Returns what went wrong.
  */
 export function tell(name: string, manner: Manner, images: number): string[] {
-  const seconds = Number(process.env.BANCOS_SIM_SECONDS ?? 0);
-  const end = performance.now() + seconds * 1000;
+  const end = performance.now() + SECONDS * 1000;
   const failures = new Failures();
   const seen = nothingSeen();
   let stories = 0;
-  const more = (): boolean => (seconds > 0 ? performance.now() < end : seen.images.size < images);
+  const more = (): boolean => (SECONDS > 0 ? performance.now() < end : seen.images.size < images);
   while (more() && failures.count < 2) {
     const seed = (SEED + Math.imul(stories, 0x9e3779b1)) >>> 0;
     let story: Story | null = null;
