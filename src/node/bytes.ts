@@ -7,6 +7,7 @@ import { REGION_SLABS, SLAB_BYTES, SLAB_UNITS, UNIT } from "../memory/layout.ts"
 import { compareBytes, copyIn, copyInFrom, copyOut, copyOutTo, hash, persist } from "../memory/primitives.ts";
 
 const REGION_BYTES = REGION_SLABS * SLAB_BYTES;
+const REGION_UNITS = REGION_SLABS * SLAB_UNITS;
 
 /** Bytes from `off` of the leaf at `cell` to the next slab table. */
 function pieceLength(cell: number, off: number): number {
@@ -148,7 +149,11 @@ export function copyBytes(
   }
 }
 
-/** Copies bytes of a leaf that lies in a slab to the scratch buffer. */
+/** Is there no slab table within `length` bytes from `off` of the leaf? */
+const isOnePiece = (leaf: number, off: number, length: number): boolean =>
+  (leaf & (REGION_UNITS - 1)) * UNIT + off + length <= REGION_BYTES;
+
+/** Copies bytes of a leaf to the scratch buffer. Throws CORRUPT where the leaf claims more than the file has. */
 export function readToScratch(
   h: number,
   leaf: number,
@@ -156,7 +161,18 @@ export function readToScratch(
   scratchOffset: number,
   length: number,
 ): void {
-  if (copyOut(h, leaf, off, scratchOffset, length) === 0)
+  let cell = leaf;
+  let at = off;
+  let done = 0;
+  while (!isOnePiece(cell, at, length - done)) {
+    const piece = pieceLength(cell, at);
+    if (copyOut(h, cell, at, scratchOffset + done, piece) === 0)
+      throw corrupt("a leaf reaches beyond the file", leaf);
+    done += piece;
+    cell = nextPiece(cell, at);
+    at = 0;
+  }
+  if (copyOut(h, cell, at, scratchOffset + done, length - done) === 0)
     throw corrupt("a leaf reaches beyond the file", leaf);
 }
 
@@ -168,9 +184,19 @@ export function writeFromScratch(
   scratchOffset: number,
   length: number,
 ): void {
-  if (length > 0 && copyIn(h, leaf, off, scratchOffset, length) === 0) {
-    throw corrupt("a new leaf lies beyond the file", leaf);
+  let cell = leaf;
+  let at = off;
+  let done = 0;
+  while (!isOnePiece(cell, at, length - done)) {
+    const piece = pieceLength(cell, at);
+    if (copyIn(h, cell, at, scratchOffset + done, piece) === 0)
+      throw corrupt("a new leaf lies beyond the file", leaf);
+    done += piece;
+    cell = nextPiece(cell, at);
+    at = 0;
   }
+  if (length > done && copyIn(h, cell, at, scratchOffset + done, length - done) === 0)
+    throw corrupt("a new leaf lies beyond the file", leaf);
 }
 
 /** Are these the leaf's bytes? */

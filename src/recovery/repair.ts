@@ -45,7 +45,7 @@ import {
   TAG,
 } from "../memory/layout.ts";
 import { unmix32 } from "../memory/mix.ts";
-import { load32, load64, sum64 } from "../memory/primitives.ts";
+import { copyOut, load32, load64, sum64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
 import { entryClass, entryIsSound, entryKind } from "../memory/slabs.ts";
@@ -244,8 +244,9 @@ class Search {
     if (this.lostCount++ >= MOST_LOST) return;
     const digits = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
     let key: unknown;
-    if (digits > 0 && LEAF_KEY + digits <= Math.min(room, LARGEST_CELL)) {
-      readToScratch(this.region.h, cell, LEAF_KEY, SCRATCH_KEY, digits);
+    const fits = digits > 0 && LEAF_KEY + digits <= Math.min(room, LARGEST_CELL);
+    // The file may end in the middle of it.
+    if (fits && copyOut(this.region.h, cell, LEAF_KEY, SCRATCH_KEY, digits) === 1) {
       key = this.keyOf(this.region.scratch.subarray(SCRATCH_KEY, SCRATCH_KEY + digits));
     }
     this.lost.push({ offset: (cell >>> 0) * 8, key });

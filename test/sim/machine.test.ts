@@ -1,13 +1,12 @@
 /** The watchers of the simulated machine: what they are to see they see, and no going back to an earlier world blinds them. */
 import { expect, test } from "bun:test";
 import { COUNTS, FREE, LEAF_KEY, LIVE, SLOT_SHIFT, STATE_MASK, TAG } from "../../src/memory/layout.ts";
+import { descend } from "../../src/rowex/place.ts";
 import { rebuild } from "./audit.ts";
 import { stage } from "./interleave.ts";
 import { machine } from "./machine.ts";
-import { set } from "./model.ts";
 import { cas32, load32, store32 } from "./primitives.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { run } from "./world.ts";
 
 const scenario = SCENARIOS.find(({ name }) => name === "Node4 with room")!;
 
@@ -15,8 +14,11 @@ test("a store without the lock, a lock taken from another, and a use after free 
   const { a, b, back } = stage(scenario, false);
   const p = a.store.participant();
   const { h, root } = p;
-  run(a, set("kB", "replaced").run);
-  const leaf = p.leaf;
+  const leaf = machine.as(a.thread, () => {
+    p.keyLength = a.store.codec.encode("kB", p.key);
+    descend(p);
+    return p.leaf;
+  });
   const seen = (by: typeof a, fn: () => unknown): string => {
     machine.violations = [];
     machine.as(by.thread, fn);
