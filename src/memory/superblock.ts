@@ -44,6 +44,9 @@ import {
 import { mix32 } from "./mix.ts";
 import { entryChecksum, entryWord } from "./slabs.ts";
 
+/** Bytes by which a file may have grown between two syncs, besides its size: more than the largest value. */
+const MOST_GROWTH_LOST = 4 * 2 ** 30;
+
 /** What a superblock says that never changes, and how large the file may be and is. */
 export interface Superblock {
   readonly salt: number;
@@ -116,7 +119,10 @@ export function readSuperblock(
   const boot = [0, 4, 8, 12].map((at) => page.readInt32LE(SB_BOOT_ID + at));
   // A machine that goes down may keep the new capacity and lose the new length: then the file is made longer again.
   const isShort = capacity * SLAB_BYTES > size;
-  if (isShort && !mayBeShort(page.readInt32LE(SB_CLEAN) === 1, boot)) {
+  // But not by more than it may have grown between two syncs: a damaged word must not fill the disk.
+  const mostSlabs = Math.max(maxSlabs, INITIAL_SLABS);
+  const isTooShort = capacity > mostSlabs || capacity * SLAB_BYTES > 2 * size + MOST_GROWTH_LOST;
+  if (isShort && (isTooShort || !mayBeShort(page.readInt32LE(SB_CLEAN) === 1, boot))) {
     throw damaged(`it should have ${capacity * SLAB_BYTES} bytes and has ${size}`, size);
   }
   if (maxSlabs < 0 || maxSlabs > MAX_SLABS) throw damaged("its largest size makes no sense", SB_MAX_SLABS);

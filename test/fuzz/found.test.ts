@@ -1,6 +1,6 @@
 /** What the damaged files of this suite have found, each by itself: all of them hung, or gave wrong answers, once. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { BancosError, inspectKey, open } from "../../src/index.ts";
 import {
   AUX_SHIFT,
@@ -12,6 +12,9 @@ import {
   INTENT_STATE,
   N4_CHILDREN,
   N256_CHILDREN,
+  SB_BOOT_ID,
+  SB_CAPACITY,
+  SB_CLEAN,
   SB_FREE_SLABS,
   SB_FRONTIER,
   SLAB_BYTES,
@@ -127,4 +130,21 @@ test("a key with its end in its middle, in a leaf whose checksum is right, ends 
   expect(error).toBeInstanceOf(BancosError);
   expect(error).toMatchObject({ code: "CORRUPT" });
   found.close();
+});
+
+test("a capacity far beyond the file's end is CORRUPT, and takes no room on the disk", () => {
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  store.set("a", 1);
+  finish(store);
+  const bytes = readFileSync(path);
+  // Ten gigabytes; from another boot, where a file may be shorter than it says.
+  bytes.writeInt32LE(655_360, SB_CAPACITY);
+  bytes.writeInt32LE(0, SB_CLEAN);
+  bytes.fill(7, SB_BOOT_ID, SB_BOOT_ID + 16);
+  writeFileSync(path, bytes);
+  for (const recover of ["auto", "rebuild"] as const) {
+    expect(codeOf(() => open(path, { flushEvery: 0, recover }))).toBe("CORRUPT");
+  }
+  expect(statSync(path).size).toBe(bytes.length);
 });
