@@ -33,6 +33,7 @@ import {
   KIND_MASK,
   LEAF,
   MAX_SLABS,
+  NODE256,
   REGION_SLABS,
   SB,
   SB_CAPACITY,
@@ -291,9 +292,8 @@ function findFreeRun(region: Region, count: number): number {
   return -1;
 }
 
-/** Gives a slab that the caller owns back. Whoever trusts an older knowledge of where cells begin is told first. */
+/** Gives a slab that the caller owns back. */
 function freeSlab(region: Region, slab: number): void {
-  fetchAdd32(region.h, SB, SB_SLABS_FREED, 1);
   store32(region.h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_FREE, 0, 0));
   fetchAdd32(region.h, SB, SB_FREE_SLABS, 1);
 }
@@ -454,6 +454,8 @@ function freeIfEmpty(region: Region, slab: number, sizeClass: number): boolean {
   exchange32(h, entryCell(slab), ENTRY_FREED, 0);
   const free = countFree(region, slab, sizeClass);
   if (free === CLASS_CELLS[sizeClass] && slab !== FIRST_DATA_SLAB) {
+    // First of all, whoever has a hint of a node is told that nodes no longer begin where they did.
+    if (sizeClass <= NODE256) fetchAdd32(h, SB, SB_SLABS_FREED, 1);
     freeSlab(region, slab);
     return true;
   }

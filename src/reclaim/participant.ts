@@ -44,8 +44,10 @@ export class Participant {
   /** Their tags as they were met: kind and depth never change. */
   readonly pathTag = new Int32Array(MOST_NODES);
   pathLength = 0;
-  /** The leaf that the descent ended at, or 0; its tag; the node it hangs from, after a lookup or where
-   * a write has replaced it, else 0. */
+  /**
+   * The leaf that the descent ended at, or 0; its tag. And the node that it hangs from: after a lookup, and after a write
+   * that has replaced it; 0 after other changes.
+   */
   leaf = 0;
   leafTag = 0;
   leafNode = 0;

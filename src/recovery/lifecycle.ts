@@ -179,7 +179,7 @@ export function unlockOpen(fd: number): void {
   openUnlock(fd);
 }
 
-/** Is any participant but slot `except` alive, of role `role` (0: any)? */
+/** Is any participant but slot `except` alive, of role `role` (0: whichever)? */
 function anyoneAlive(region: Region, except: number, role: number): boolean {
   for (let slot = 1; slot <= slotsUsed(region.h); slot++) {
     const me = slotCell(slot);

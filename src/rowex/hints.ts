@@ -122,7 +122,9 @@ export class Hints {
   check(p: Participant, at: number, key: Buffer, scratchOff: number, length: number): number {
     const h = p.h;
     const table = this.table;
-    const node = table[at]!;
+    // Where many are looked up together, another's check may have emptied the table.
+    const node = table[at] ?? 0;
+    if (node === 0) return 0;
     const tag = load32(h, node, TAG);
     // After the tag: as long as this word stands still, cells begin where they did when the hint was noted.
     if (load32(h, SB, SB_SLABS_FREED) !== this.slabsFreed) {
@@ -198,8 +200,15 @@ export class Hints {
     return true;
   }
 
+  /** Empty, and small again: where nodes go all the time a large table would be wiped all the time. */
   private clear(h: number): void {
-    this.table.fill(0);
+    if (this.table.length === FIRST_LINES * LINE_WORDS) {
+      this.table.fill(0);
+    } else {
+      this.table = new Int32Array(FIRST_LINES * LINE_WORDS);
+      this.mask = FIRST_LINES - 1;
+    }
+    this.evicted = 0;
     this.slabsFreed = load32(h, SB, SB_SLABS_FREED);
   }
 }

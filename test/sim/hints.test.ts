@@ -3,6 +3,7 @@
  * accesses in turn, or dead after each of its stores: what a hint finds must be what a search from the root finds.
  */
 import { expect, test } from "bun:test";
+import type { Store } from "../../src/store/store.ts";
 import { verify } from "./audit.ts";
 import { stage } from "./interleave.ts";
 import { machine } from "./machine.ts";
@@ -70,6 +71,12 @@ function inOrder(states: readonly string[], read: readonly string[]): boolean {
   return true;
 }
 
+/** All parts, one after the other, without a withdrawal in between. */
+const inOne =
+  ({ run: whole, parts }: Operation) =>
+  (store: Store): unknown =>
+    parts === undefined ? whole(store) : parts.map((part) => part.run(store));
+
 function runAll(actor: Actor, operation: Operation): void {
   for (const part of operation.parts ?? [operation]) run(actor, part.run);
 }
@@ -81,10 +88,7 @@ test("a write that has returned is what a hint finds, wherever another change st
     const on = three(scenario);
     for (const change of changes(scenario)) {
       on.back();
-      const { accesses } = measure(on.a, (store) => {
-        for (const part of change.parts ?? [change]) part.run(store);
-        return undefined;
-      });
+      const { accesses } = measure(on.a, inOne(change));
       for (const key of someKeys(scenario)) {
         for (const write of [set(key, "fresh"), remove(key)]) {
           for (let n = 1; n <= accesses; n++) {
@@ -123,10 +127,7 @@ test("what a hint has shown every later search shows, whether the change goes on
     const on = three(scenario);
     for (const change of changes(scenario)) {
       on.back();
-      const size = measure(on.a, (store) => {
-        for (const part of change.parts ?? [change]) part.run(store);
-        return undefined;
-      });
+      const size = measure(on.a, inOne(change));
       for (const key of someKeys(scenario)) {
         const states = statesOf(scenario, change, key);
         for (let n = 1; n <= size.accesses; n++) {
@@ -145,15 +146,7 @@ test("what a hint has shown every later search shows, whether the change goes on
         }
         for (let n = 0; n < size.stores; n++) {
           on.back();
-          const ending = runToDeath(
-            on.a,
-            (store) => {
-              for (const part of change.parts ?? [change]) part.run(store);
-              return undefined;
-            },
-            n,
-            "killed",
-          );
+          const ending = runToDeath(on.a, inOne(change), n, "killed");
           if (ending.how !== "died") break;
           const read = [get(on.b, key), get(on.c, key), get(on.b, key)];
           run(on.c, collect.run);
