@@ -76,7 +76,8 @@ export async function dataSet(spec: string): Promise<DataSet> {
   if (source === undefined) throw new Error(`no data set ${name}; there are ${DATA.join(", ")}`);
   const most = count === undefined ? Number.POSITIVE_INFINITY : parseCount(count);
   const all = await source(most);
-  const keys = shuffle(all, random(1), most).slice(0, Math.min(most, all.length));
+  // Fresh ones, since a string that lies where it lay before the shuffle costs whoever loads it more to read than to store.
+  const keys = fresh(shuffle(all, random(1), most).slice(0, Math.min(most, all.length)));
   return { name: spec, kind: typeof keys[0] === "string" ? "strings" : "bytes", keys };
 }
 

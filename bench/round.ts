@@ -8,11 +8,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dataSet } from "./data.ts";
-import { changeRows, warmUp } from "./rows/change.ts";
+import { changeRows } from "./rows/change.ts";
 import { loadRandom, loadSorted } from "./rows/load.ts";
 import { bytesRow, readRows } from "./rows/read.ts";
 import { scanRows } from "./rows/scan.ts";
 import { EFFORTS, type EffortName, type Figures, Subject } from "./rows/subject.ts";
+import { warmUp } from "./rows/warmup.ts";
 import { ABILITIES, NAMES, type Name } from "./stores/index.ts";
 
 /** What a round hands over. */

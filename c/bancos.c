@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 7
+#define ABI_VERSION 8
 
 #if defined(__x86_64__)
 #define X86 1
@@ -174,6 +174,17 @@ static void copy(u8 *to, const u8 *from, u64 len) {
     poke64(to + i, peek64(from + i));
   for (; i < len; i++)
     poke8(to + i, peek8(from + i));
+}
+
+/* The last `len % 8` of `len` bytes, not none, as the low bytes of a word. A loop over so few bytes costs a
+ * wrong guess of the processor at its end, several times what is done here. */
+static inline u64 peek_last(const u8 *p, u64 len) {
+  u64 rest = len & 7;
+  if (len >= 8)
+    return peek64(p + len - 8) >> (64 - 8 * rest);
+  if (rest >= 4)
+    return peek32(p) | (u64)peek32(p + rest - 4) << 8 * (rest - 4);
+  return peek8(p) | (u64)peek8(p + rest / 2) << 8 * (rest / 2) | (u64)peek8(p + rest - 1) << 8 * (rest - 1);
 }
 
 static void copy_backwards(u8 *to, const u8 *from, u64 len) {
@@ -598,10 +609,10 @@ i32 bancos_compareBytes(i32 h, i32 cell, i32 off, i32 scratchOff, i32 len) {
     if (differs)
       return i + (i32)(trailing_zeros(differs) >> 3);
   }
-  for (; i < len; i++)
-    if (peek8(a + i) != peek8(b + i))
-      return i;
-  return -1;
+  if (i == len)
+    return -1;
+  u64 differs = peek_last(a, (u64)len) ^ peek_last(b, (u64)len);
+  return differs ? i + (i32)(trailing_zeros(differs) >> 3) : -1;
 }
 
 i32 bancos_copyIn(i32 h, i32 cell, i32 off, i32 scratchOff, i32 len) {
@@ -696,6 +707,20 @@ enum { NODE4 = 1, NODE16 = 2, NODE48 = 3, NODE256 = 4 };
 #define NODE16_CHILDREN 24
 #define NODE48_CHILDREN 264
 #define NODE256_CHILDREN 8
+/* The slab table, and slabs of leaves in it. */
+#define SLAB_SHIFT 11
+#define REGION_SLABS 1024u
+#define FIRST_TABLE_SLAB 1u
+#define ENTRY_BYTES 16
+#define SLAB_CELLS 2u
+#define SLAB_RUN 3u
+#define FIRST_LEAF_CLASS 8u
+/* Kind leaf, state LIVE: what stands for the tag of a leaf that was not read. LEAF_MASK: what a leaf that can
+ * be reached has of it, LIVE or RETIRED. */
+#define LEAF_FOUND (5u | 2u << 3)
+#define LEAF_MASK (7u | 2u << 3)
+/* What is listed of a node. */
+enum { CHILDREN = 0, CHILDREN_AND_TAGS = 1, CHILDREN_AND_NODE_TAGS = 2 };
 
 /* The node's bytes if all of them are in the file. */
 static inline u8 *node_bytes(i32 h, i32 node, u32 kind) {
@@ -759,29 +784,45 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   return (i32)child;
 }
 
-/* Asks for the children of a small node, whose own lines have been asked for. Only a guess: nothing is
- * checked. */
-static void prefetch_children(i32 h, i32 node, u32 kind) {
+/*
+ * Does the cell lie in a slab that is cut into leaves, or in a run, which is one? As the slab table says, a
+ * few words for many cells, so that it stays in the processor's cache where the cells do not. A cell that can
+ * be reached keeps its slab as it is.
+ */
+static inline u32 in_leaf_slab(i32 h, i32 cell) {
+  u32 slab = (u32)cell >> SLAB_SHIFT;
+  u32 table = slab < REGION_SLABS ? FIRST_TABLE_SLAB : slab & ~(REGION_SLABS - 1);
+  u8 *entry = readable(h, (i32)(table << SLAB_SHIFT), (i32)((slab & (REGION_SLABS - 1)) * ENTRY_BYTES), 4);
+  u32 word = entry ? get32(entry) : 0;
+  u32 kind = word & 0xf;
+  return kind == SLAB_RUN || (kind == SLAB_CELLS && (word >> 4 & 0xff) >= FIRST_LEAF_CLASS);
+}
+
+/* Asks for the children of a small node, whose own lines have been asked for; for those that are leaves
+ * unless `what` is CHILDREN_AND_NODE_TAGS. Only a guess: nothing is checked. */
+static void prefetch_children(i32 h, i32 node, u32 kind, i32 what) {
   u8 *p = node_bytes(h, node, kind);
   if (!p || kind > NODE16)
     return;
   u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16);
   u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
   for (u32 i = 0; i < used; i++) {
-    u8 *c = readable(h, (i32)get32(children + i * 4), 0, 4);
-    if (c)
+    i32 child = (i32)get32(children + i * 4);
+    u8 *c = readable(h, child, 0, 4);
+    if (c && !(what == CHILDREN_AND_NODE_TAGS && in_leaf_slab(h, child)))
       prefetch_leaf(c);
   }
 }
 
 /*
- * All children of a node in order of their digits, each read once: at `outOff` of the scratch up to 256
- * cells, 2,048 bytes further their digits, a byte each; if `withTags` is 1, 1,024 bytes further their tags.
- * All children are asked for before the first tag is read, so their cache misses overlap; and what hangs from
- * them is asked for in its turn, since who wants the tags goes on to there. Returns how many, or -1 for what
- * is no node.
+ * All children of a node in order of their digits, each read once. At `outOff` of the scratch up to 256
+ * cells, 2,048 bytes further their digits, a byte each; unless `what` is CHILDREN, 1,024 bytes further their
+ * tags. A leaf is not read: LEAF_FOUND stands for its tag where the slab table says that it is one. All
+ * others are asked for before the first tag is read, so their cache misses overlap; and what hangs from them
+ * is asked for in its turn, since who wants the tags goes on to there. Returns how many, or -1 for what is no
+ * node.
  */
-i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 withTags) {
+i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 what) {
   u32 kind = TAG_KIND((u32)tag);
   u8 *p = node_bytes(h, node, kind);
   u8 *cells = scratch(h, outOff, 2304);
@@ -822,19 +863,23 @@ i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 withTags) {
       poke32(cells + j * 4, child);
     }
   }
-  if (!withTags)
+  if (what == CHILDREN)
     return count;
   for (i32 i = 0; i < count; i++) {
-    u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
-    if (c)
+    i32 child = (i32)peek32(cells + i * 4);
+    u8 *c = readable(h, child, 0, 4);
+    u32 leaf = c && in_leaf_slab(h, child);
+    poke32(cells + 1024 + i * 4, leaf ? LEAF_FOUND : 0);
+    if (c && !(leaf && what == CHILDREN_AND_NODE_TAGS))
       prefetch_leaf(c);
   }
   for (i32 i = 0; i < count; i++) {
     u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
-    poke32(cells + 1024 + i * 4, c ? get32(c) : 0);
+    if (c && !peek32(cells + 1024 + i * 4))
+      poke32(cells + 1024 + i * 4, get32(c));
   }
   for (i32 i = 0; i < count; i++)
-    prefetch_children(h, (i32)peek32(cells + i * 4), TAG_KIND(peek32(cells + 1024 + i * 4)));
+    prefetch_children(h, (i32)peek32(cells + i * 4), TAG_KIND(peek32(cells + 1024 + i * 4)), what);
   return count;
 }
 
@@ -860,14 +905,10 @@ static inline u64 hash_round(u64 s, u64 w) {
 
 static i32 hash_bytes(const u8 *p, u64 len, i32 seed) {
   u64 s = hash_round((u64)(u32)seed << 32 | 0x6b616e63u, len);
-  u64 last = 0;
-  u64 i = 0;
-  for (; i + 8 <= len; i += 8)
+  for (u64 i = 0; i + 8 <= len; i += 8)
     s = hash_round(s, peek64(p + i));
-  for (u32 shift = 0; i < len; i++, shift += 8)
-    last |= (u64)peek8(p + i) << shift;
   if (len & 7)
-    s = hash_round(s, last);
+    s = hash_round(s, peek_last(p, len));
   s = hash_round(hash_round(s, 0), 0);
   return (i32)(u32)(s ^ s >> 32);
 }
@@ -920,6 +961,15 @@ i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
          leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
 }
 
+/* How many leaves of a batch are on their way while one is read. */
+#define LEAVES_AHEAD 16
+
+static inline void prefetch_cell(i32 h, i32 cell) {
+  u8 *c = readable(h, cell, 0, 4);
+  if (c)
+    prefetch_leaf(c);
+}
+
 /* What a batch is checked for. */
 enum { CHECK_SUMS = 1, CHECK_ASCENDING = 2, CHECK_DESCENDING = 4 };
 
@@ -927,13 +977,25 @@ enum { CHECK_SUMS = 1, CHECK_ASCENDING = 2, CHECK_DESCENDING = 4 };
 static i32 compare_keys(const u8 *a, u64 a_len, const u8 *b, u64 b_len) {
   u64 len = a_len < b_len ? a_len : b_len;
   u64 i = 0;
-  for (; i + 8 <= len; i += 8)
-    if (peek64(a + i) != peek64(b + i))
-      break;
-  for (; i < len; i++)
-    if (peek8(a + i) != peek8(b + i))
-      return peek8(a + i) < peek8(b + i) ? -1 : 1;
+  u64 differs = 0;
+  for (; i + 8 <= len && !differs; i += 8)
+    differs = peek64(a + i) ^ peek64(b + i);
+  if (differs)
+    i -= 8;
+  else if (i < len)
+    differs = peek_last(a, i + (len & 7)) ^ peek_last(b, i + (len & 7));
+  if (differs) {
+    i += trailing_zeros(differs) >> 3;
+    return peek8(a + i) < peek8(b + i) ? -1 : 1;
+  }
   return a_len < b_len ? -1 : a_len > b_len;
+}
+
+/* Keys are short: whole words where there is room to spill over, since what is behind them is written next.
+ */
+static inline void copy_key(u8 *to, const u8 *from, u64 len) {
+  for (u64 i = 0; i < len; i += 8)
+    poke64(to + i, peek64(from + i));
 }
 
 /*
@@ -954,20 +1016,19 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
   if (!list || !out || (valuesOff >= 0 && !values))
     return 0;
   u8 *tags = list + (u64)n * 4;
-  for (i32 i = 0; i < n; i++) {
-    u8 *leaf = readable(h, (i32)peek32(list + (u64)i * 4), 0, LEAF_KEY);
-    if (leaf)
-      prefetch_leaf(leaf);
-  }
+  for (i32 i = 0; i < n && i < LEAVES_AHEAD; i++)
+    prefetch_cell(h, (i32)peek32(list + (u64)i * 4));
   u64 room = (u64)outSize;
   u8 *previous = (u8 *)0;
   u64 previous_len = 0;
   for (i32 i = 0; i < n; i++) {
+    if (i + LEAVES_AHEAD < n)
+      prefetch_cell(h, (i32)peek32(list + (u64)(i + LEAVES_AHEAD) * 4));
     u32 cell = peek32(list + (u64)i * 4);
     u8 *leaf = readable(h, (i32)cell, 0, LEAF_KEY);
     u32 tag = leaf ? get32(leaf) : 0;
     u64 len = LEAF_KEY_LENGTH(tag);
-    if (leaf && !readable(h, (i32)cell, LEAF_KEY, len))
+    if ((tag & LEAF_MASK) != LEAF_FOUND || !readable(h, (i32)cell, LEAF_KEY, len))
       tag = 0;
     if (values && LEAF_TYPE(tag) == TYPE_FLOAT64) {
       u32 at = NUMBER_OFFSET((u32)len);
@@ -989,7 +1050,9 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
       len = 0;
     if (len > room)
       return i;
-    if (len)
+    if (room - len >= 8 && readable(h, (i32)cell, LEAF_KEY, len + 8))
+      copy_key(out, leaf + LEAF_KEY, len);
+    else if (len)
       copy(out, leaf + LEAF_KEY, len);
     if (tag) {
       previous = out;

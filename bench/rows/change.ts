@@ -2,7 +2,7 @@
 import type { Key } from "../data.ts";
 import { ABILITIES, type Contender, type Value } from "../stores/index.ts";
 import type { RowName } from "./rows.ts";
-import { numbers, type Subject } from "./subject.ts";
+import type { Subject } from "./subject.ts";
 
 export async function changeRows(subject: Subject, store: Contender<Key>): Promise<void> {
   const { each } = ABILITIES[subject.name];
@@ -31,16 +31,4 @@ export async function changeRows(subject: Subject, store: Contender<Key>): Promi
   await subject.time("deleteEach", alone.length, () => store.deleteEach(alone));
   const rest = doomed.slice(alone.length);
   await subject.time("deleteAll", rest.length, () => store.deleteAll(rest));
-}
-
-/** Runs every verb on a small store of its own. */
-export async function warmUp(subject: Subject): Promise<void> {
-  const store = await subject.open(subject.newFolder());
-  const keys = subject.data.keys.slice(0, Math.min(subject.effort.warm, ABILITIES[subject.name].each));
-  await store.setAll(keys, numbers(0, keys.length));
-  await store.setEach(keys, numbers(1, keys.length));
-  await store.addAll(keys);
-  await store.deleteEach(keys.slice(0, keys.length >> 1));
-  await store.deleteAll(keys.slice(keys.length >> 1));
-  await store.close();
 }

@@ -1,5 +1,5 @@
 /** New keys: most of them in the store's best way, the last ones by a call each, so that those meet a store of full size. */
-import { compareKeys, type Key } from "../data.ts";
+import { compareKeys, fresh, type Key } from "../data.ts";
 import { forgetPeak, memory, time } from "../measure.ts";
 import { ABILITIES, type Contender } from "../stores/index.ts";
 import type { RowName } from "./rows.ts";
@@ -56,7 +56,7 @@ async function noteSpace(
 
 /** Loads in sorted order; the store is closed afterwards. */
 export async function loadSorted(subject: Subject): Promise<void> {
-  const keys = [...subject.data.keys].sort(compareKeys);
+  const keys = fresh([...subject.data.keys].sort(compareKeys));
   const { store, directory } = await load(subject, SORTED, keys);
   await noteSpace(subject, SORTED, store, directory);
 }

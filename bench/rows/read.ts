@@ -28,14 +28,21 @@ async function manyOfAll(store: Contender<Key>, batches: readonly (readonly Key[
   }
 }
 
-/** Each verb once over a few keys before it is measured. */
-export async function readRows(subject: Subject, store: Contender<Key>): Promise<void> {
-  const warm = subject.askFresh().slice(0, subject.effort.warm);
-  expectAll(store, warm);
-  expectNone(store, warm.map(absent));
-  hasAll(store, warm);
-  await manyOfAll(store, [warm.slice(0, BATCH)]);
+/** Looks `keys` up by each verb. */
+export async function readAll(store: Contender<Key>, keys: readonly Key[]): Promise<void> {
+  expectAll(store, keys);
+  expectNone(store, keys.map(absent));
+  hasAll(store, keys);
+  await manyOfAll(store, batchesOf(keys));
+}
 
+function batchesOf(keys: readonly Key[]): Key[][] {
+  const batches: Key[][] = [];
+  for (let i = 0; i < keys.length; i += BATCH) batches.push(keys.slice(i, i + BATCH));
+  return batches;
+}
+
+export async function readRows(subject: Subject, store: Contender<Key>): Promise<void> {
   if (subject.data.kind === "strings") {
     const asked = subject.askFresh();
     await subject.time("getFresh", asked.length, () => expectAll(store, asked));
@@ -51,8 +58,7 @@ export async function readRows(subject: Subject, store: Contender<Key>): Promise
   const there = subject.askFresh();
   await subject.time("has", there.length, () => hasAll(store, there));
   const many = subject.askFresh();
-  const batches: Key[][] = [];
-  for (let i = 0; i < many.length; i += BATCH) batches.push(many.slice(i, i + BATCH));
+  const batches = batchesOf(many);
   await subject.time("getMany", many.length, () => manyOfAll(store, batches));
 }
 

@@ -12,7 +12,7 @@ import { BancosError } from "../errors.ts";
 import { embeddedLibrary, type Place } from "./embedded.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 7;
+export const ABI_VERSION = 8;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";

@@ -279,18 +279,19 @@ export const storeWords: (h: number, cell: number, off: number, scratchOff: numb
 export const childOf: (h: number, node: number, tag: number, digit: number, tagOff: number) => number =
   symbols.bancos_childOf;
 
+/** What {@link listChildren} lists. */
+export const CHILDREN = 0;
+export const CHILDREN_AND_TAGS = 1;
+export const CHILDREN_AND_NODE_TAGS = 2;
+
 /**
  * All children of a node in order of their digits, each read once. At `outOff` of the scratch their cells (256 words),
- * 2,048 bytes further their digits (a byte each); if `withTags` is 1, 1,024 bytes further their tags, and what hangs from
- * them is prefetched. Returns how many; -1: not a node.
+ * 2,048 bytes further their digits (a byte each); unless `what` is {@link CHILDREN}, 1,024 bytes further their tags, and
+ * what hangs from them is prefetched. A leaf is not read: what stands for its tag says only that it is a leaf, as the slab
+ * table has it; with {@link CHILDREN_AND_NODE_TAGS} it is not prefetched either. Returns how many; -1: not a node.
  */
-export const listChildren: (
-  h: number,
-  node: number,
-  tag: number,
-  outOff: number,
-  withTags: number,
-) => number = symbols.bancos_listChildren;
+export const listChildren: (h: number, node: number, tag: number, outOff: number, what: number) => number =
+  symbols.bancos_listChildren;
 
 /**
  * Whether the checksum that a leaf carries is that of its bytes from the key up to `end`; for a leaf in one piece.

@@ -21,7 +21,15 @@ import {
   NODE256,
   USED_MASK,
 } from "../memory/layout.ts";
-import { fillWord, listChildren, load32, store32 } from "../memory/primitives.ts";
+import {
+  CHILDREN,
+  CHILDREN_AND_NODE_TAGS,
+  CHILDREN_AND_TAGS,
+  fillWord,
+  listChildren,
+  load32,
+  store32,
+} from "../memory/primitives.ts";
 import { SCRATCH_CHILDREN } from "../memory/scratch.ts";
 import { CAPACITY4, place4, slotOf4 } from "./node4.ts";
 import { CAPACITY16, place16, slotOf16 } from "./node16.ts";
@@ -105,7 +113,7 @@ export function clearNode(h: number, kind: number, node: number): void {
 export class Snapshot {
   /** Views of the scratch buffer: the next `read` overwrites them. */
   readonly children: Int32Array;
-  /** Filled by `readWithTags` only. */
+  /** Filled by `readWithTags` and `readWithNodeTags` only. */
   readonly tags: Int32Array;
   readonly digits: Uint8Array;
   count = 0;
@@ -119,16 +127,24 @@ export class Snapshot {
 
   /** Reads all live children of `node`, whose tag is `tag`. */
   read(h: number, node: number, tag: number): void {
-    this.list(h, node, tag, 0);
+    this.list(h, node, tag, CHILDREN);
   }
 
-  /** As {@link read}, and the children's tags; prefetches what hangs from them. */
+  /**
+   * As {@link read}, and the tags of the children that are nodes; of a leaf only that it is one, by what its slab holds.
+   * Prefetches the children and what hangs from them.
+   */
   readWithTags(h: number, node: number, tag: number): void {
-    this.list(h, node, tag, 1);
+    this.list(h, node, tag, CHILDREN_AND_TAGS);
   }
 
-  private list(h: number, node: number, tag: number, withTags: number): void {
-    const count = listChildren(h, node, tag, SCRATCH_CHILDREN, withTags);
+  /** As {@link readWithTags}, but leaves are not prefetched. */
+  readWithNodeTags(h: number, node: number, tag: number): void {
+    this.list(h, node, tag, CHILDREN_AND_NODE_TAGS);
+  }
+
+  private list(h: number, node: number, tag: number, what: number): void {
+    const count = listChildren(h, node, tag, SCRATCH_CHILDREN, what);
     if (count < 0)
       throw corrupt("a pointer leads to a cell that is no node, or reaches beyond the file", node);
     this.count = count;

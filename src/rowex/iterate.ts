@@ -68,6 +68,8 @@ export interface Seek {
   reverse: boolean;
   /** Is what equals the bound part of the walk? */
   inclusive: boolean;
+  /** So many of the first digits every key of the walk has to share with the bound. */
+  shared: number;
 }
 
 /** Starts a walk over all keys. */
@@ -113,7 +115,8 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
       pushWhole(p, walk, node, p.pathTag[i]!, i, d, length, witness, tag, seek);
       return;
     }
-    pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!, i >= last - SOON);
+    if (depth >= seek.shared)
+      pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!, i >= last - SOON);
     // The path ends here: the bound's digit is absent (if d is this depth, everything was said).
     if (depth === d) return;
   }
@@ -139,6 +142,7 @@ function pushWhole(
     if (seek.inclusive) walk.push(cell, cellTag, parentDepth);
     return;
   }
+  if (d < seek.shared) return;
   const digit = digitOf(p.h, witness, tag, d);
   if (seek.reverse ? digit < p.key[d]! : digit > p.key[d]!) walk.push(cell, cellTag, parentDepth);
 }
@@ -194,13 +198,17 @@ function pushChildren(
  */
 const MOST_BARREN = 100_000;
 
-/** Walks on and writes up to `most` leaves into `leaves`; returns how many. Fewer than `most`: the walk has ended. */
+/**
+ * Walks on and writes up to `most` leaves into `leaves`; returns how many. Fewer than `most`: the walk has ended.
+ * `onlyCells`: most of the leaves will not be looked at.
+ */
 export function nextLeaves(
   p: Participant,
   walk: Walk,
   reverse: boolean,
   leaves: Int32Array,
   most: number,
+  onlyCells: boolean,
 ): number {
   const h = p.h;
   const { children, tags } = p.snapshot;
@@ -221,7 +229,8 @@ export function nextLeaves(
     const depth = tag >>> AUX_SHIFT;
     // A damaged file must not lead round in circles.
     if (depth <= walk.parentDepth) throw corrupt("a node is not deeper than the one above it", cell);
-    p.snapshot.readWithTags(h, cell, tag);
+    if (onlyCells) p.snapshot.readWithNodeTags(h, cell, tag);
+    else p.snapshot.readWithTags(h, cell, tag);
     const count = p.snapshot.count;
     if (count === 0 && ++barren > MOST_BARREN) throw corrupt("nodes without children", cell);
     // Leaves that come before the first node go out at once; the rest waits on the stack.

@@ -37,6 +37,8 @@ export const VALUES = 2;
 export const ENTRIES = 3;
 
 const FIRST_BATCH = 32;
+/** Leaves that are only counted cost less than another seek. */
+const FIRST_COUNT = 256;
 const BAD_LEAF = "a leaf's checksum is wrong, or it is out of order or reaches beyond the file,";
 
 /** One batch after the other of the keys in a range. */
@@ -62,7 +64,8 @@ export class Cursor {
     this.range = range;
     this.what = what;
     this.left = range.limit;
-    this.seek = { length: 0, reverse: range.reverse, inclusive: false };
+    this.seek = { length: 0, reverse: range.reverse, inclusive: false, shared: range.shared };
+    if (what === 0) this.batch = FIRST_COUNT;
   }
 
   /** Fetches the next batch; false at the end. Throws CLOSED, CORRUPT. */
@@ -107,7 +110,7 @@ export class Cursor {
     const walk = walkOf(p);
     this.startWalk(p, walk);
     const leaves = leavesOf(p);
-    const found = nextLeaves(p, walk, reverse, leaves, most);
+    const found = nextLeaves(p, walk, reverse, leaves, most, this.what === 0);
     if (found < most) this.done = true;
     if (this.what === 0) {
       this.countLeaves(p, leaves, found);

@@ -46,6 +46,8 @@ export interface EncodedRange {
   readonly start: Bound | null;
   /** What every key must satisfy that the start does not see to. */
   readonly ends: readonly Bound[];
+  /** How many digits all keys of the range share with each other: those of the prefix. */
+  readonly shared: number;
   readonly reverse: boolean;
   readonly limit: number;
 }
@@ -71,7 +73,7 @@ function stricter(a: Bound | null, b: Bound, sign: 1 | -1): Bound {
 
 /** Checks a range and encodes its bounds. Throws INVALID_OPTION, INVALID_KEY, KEY_TOO_LONG. */
 export function encodeRange(codec: KeyCodec, range: Range | undefined): EncodedRange {
-  if (range === undefined) return { start: null, ends: [], reverse: false, limit: Infinity };
+  if (range === undefined) return { start: null, ends: [], shared: 0, reverse: false, limit: Infinity };
   if (typeof range !== "object" || range === null) {
     throw new BancosError("INVALID_OPTION", 'a range must be an object such as { gte: "a", lt: "b" }');
   }
@@ -97,7 +99,7 @@ export function encodeRange(codec: KeyCodec, range: Range | undefined): EncodedR
   if (range.lt !== undefined) high = stricter(high, encodeBound(codec, range.lt, false, false), -1);
   const start = reverse ? high : low;
   const end = reverse ? low : high;
-  return { start, ends: end === null ? [] : [end], reverse, limit };
+  return { start, ends: end === null ? [] : [end], shared: prefix?.length ?? 0, reverse, limit };
 }
 
 /** Is a key, by its digits in `buf[from, to)`, within an end of a walk? */

@@ -1,6 +1,17 @@
 /** The steps over many words: find, compare, copy, gather, hash. Each against a plain version in TypeScript. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import words from "an-array-of-english-words";
+import {
+  AUX_SHIFT,
+  KIND_MASK,
+  LEAF,
+  NODE256,
+  PRIVATE,
+  RETIRED,
+  SLOT_SHIFT,
+  STATE_MASK,
+  TYPE_SHIFT,
+} from "../../src/memory/layout.ts";
 import * as m from "../../src/memory/primitives.ts";
 import { type Mapped, mapNew } from "./support.ts";
 
@@ -221,7 +232,8 @@ describe("bytes", () => {
 describe("gather", () => {
   const LIST = 0;
   const OUT = 4096;
-  const tagOf = (type: number, keyLength: number): number => (type << 29) | (keyLength << 15) | 0x1234;
+  const tagOf = (type: number, keyLength: number): number =>
+    (type << TYPE_SHIFT) | (keyLength << AUX_SHIFT) | LEAF | RETIRED | (0x123 << SLOT_SHIFT);
 
   /** Leaves with keys of these lengths, one after the other from cell 2000; their cells and keys. */
   function leaves(lengths: readonly number[]): { cells: number[]; keys: Uint8Array[] } {
@@ -281,10 +293,26 @@ describe("gather", () => {
     const { cells, keys } = leaves(lengths);
     list().fill(-1);
     list().set(cells);
-    expect(m.gather(file.h, LIST, 7, OUT, 60_000, -1, 0, 0)).toBe(7);
-    expect([...list().subarray(7, 15)]).toEqual([...lengths.map((n, i) => tagOf(i & 7, n)), -1]);
     const all = Buffer.concat(keys);
-    expect(Buffer.compare(file.scratch.subarray(OUT, OUT + all.length), all)).toBe(0);
+    // With room to spare and with none, behind which nothing is touched.
+    for (const room of [all.length + 100, all.length + 3, all.length]) {
+      file.scratch.fill(0xaa, OUT, OUT + 60_000);
+      expect(m.gather(file.h, LIST, 7, OUT, room, -1, 0, 0)).toBe(7);
+      expect([...list().subarray(7, 15)]).toEqual([...lengths.map((n, i) => tagOf(i & 7, n)), -1]);
+      expect(Buffer.compare(file.scratch.subarray(OUT, OUT + all.length), all)).toBe(0);
+      expect(file.scratch.subarray(OUT + room, OUT + room + 64).every((byte) => byte === 0xaa)).toBe(true);
+    }
+  });
+
+  test("a cell that is no leaf, or one that nobody can reach, gives tag 0 and no bytes", () => {
+    const { cells, keys } = leaves([4, 5, 6, 7]);
+    list().set(cells);
+    m.store32(file.h, cells[0]!, 0, (tagOf(1, 4) & ~KIND_MASK) | NODE256);
+    m.store32(file.h, cells[1]!, 0, (tagOf(1, 5) & ~STATE_MASK) | PRIVATE);
+    m.store32(file.h, cells[2]!, 0, 0);
+    expect(m.gather(file.h, LIST, 4, OUT, 1000, -1, 0, 0)).toBe(4);
+    expect([...list().subarray(4, 8)]).toEqual([0, 0, 0, tagOf(3, 7)]);
+    expect(Buffer.compare(file.scratch.subarray(OUT, OUT + 7), keys[3]!)).toBe(0);
   });
 
   test("it stops before the key that does not fit", () => {

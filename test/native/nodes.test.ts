@@ -4,14 +4,18 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readlinkSync } from "node:fs";
+import { CLASSES, FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   COUNTS,
+  ENTRY_WORD,
+  entryCell,
   LEAF,
   LEAF_CHECKSUM,
   LEAF_KEY,
   LEAF_MARK_HIGH,
   LEAF_SEQ,
+  LIMBO,
   LIVE,
   MARK_SEQ_SHIFT,
   NODE4,
@@ -19,6 +23,10 @@ import {
   NODE48,
   NODE256,
   numberOffset,
+  SLAB_CELLS,
+  SLAB_CLAIMED,
+  SLAB_RUN,
+  SLAB_SHIFT,
   TAG,
   TYPE_SHIFT,
 } from "../../src/memory/layout.ts";
@@ -33,6 +41,7 @@ import {
   unlockRange,
 } from "../../src/memory/platform.ts";
 import * as m from "../../src/memory/primitives.ts";
+import { entryWord } from "../../src/memory/slabs.ts";
 import { changesInPlace, contentHash, finishChecksum, TYPE_FLOAT64 } from "../../src/node/leaf.ts";
 import { clearNode, countsOf, NODE_CAPACITY, place } from "../../src/node/node.ts";
 import { type Mapped, mapNew } from "./support.ts";
@@ -126,6 +135,30 @@ describe("childOf and listChildren", () => {
     m.store8(file.h, NODE, 8 + 7, 255);
     expect([0, CHILD + 7 * 8]).toContain(m.childOf(file.h, NODE, indexed, 7, TAG_AT));
   });
+});
+
+test("children in a slab of leaves, or in a run, count as leaves unread; the tags of all others are read", () => {
+  const entry = entryCell(CHILD >>> SLAB_SHIFT);
+  const tag = makeNode(NODE16, [3, 1]);
+  const read = [1, 3].map((digit) => LEAF | LIVE | (digit << AUX_SHIFT));
+  const unread = [LEAF | LIVE, LEAF | LIVE];
+  const cases: [number, number[]][] = [
+    [entryWord(SLAB_CELLS, FIRST_LEAF_CLASS, 7), unread],
+    [entryWord(SLAB_CELLS, CLASSES - 1, 0), unread],
+    [entryWord(SLAB_RUN, 0, 0), unread],
+    [entryWord(SLAB_CELLS, NODE256, 0), read],
+    [entryWord(SLAB_CELLS, LIMBO, 0), read],
+    [entryWord(SLAB_CLAIMED, FIRST_LEAF_CLASS, 7), read],
+    [0, read],
+  ];
+  for (const [word, tags] of cases) {
+    m.store32(file.h, entry, ENTRY_WORD, word);
+    for (const what of [m.CHILDREN_AND_TAGS, m.CHILDREN_AND_NODE_TAGS]) {
+      expect(m.listChildren(file.h, NODE, tag, LIST, what)).toBe(2);
+      expect(words(LIST, 2)).toEqual([CHILD + 8, CHILD + 24]);
+      expect(words(LIST + 1024, 2)).toEqual(tags);
+    }
+  }
 });
 
 test("childOf with no place for the tag gives the same child", () => {

@@ -1,13 +1,21 @@
 /** `src/memory/primitives.ts` on the simulated machine: the same exports. Words are one step each; copies are one. */
+import { FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   COUNTS,
+  ENTRY_CLASS_MASK,
+  ENTRY_CLASS_SHIFT,
+  ENTRY_KIND_MASK,
+  ENTRY_WORD,
+  entryCell,
   KEY_LENGTH_MASK,
   KIND_MASK,
+  LEAF,
   LEAF_CHECKSUM,
   LEAF_KEY,
   LEAF_MARK_HIGH,
   LEAF_SEQ,
+  LIVE,
   MARK_SEQ_SHIFT,
   N4_BYTES,
   N4_CHILDREN,
@@ -25,6 +33,10 @@ import {
   NODE48,
   NODE256,
   numberOffset,
+  REACHABLE,
+  SLAB_CELLS,
+  SLAB_RUN,
+  SLAB_SHIFT,
   TYPE_SHIFT,
   USED_MASK,
 } from "../../src/memory/layout.ts";
@@ -496,7 +508,19 @@ export function childOf(h: number, node: number, tag: number, digit: number, tag
   return child;
 }
 
-export function listChildren(h: number, node: number, tag: number, outOff: number, withTags: number): number {
+export const CHILDREN = 0;
+export const CHILDREN_AND_TAGS = 1;
+export const CHILDREN_AND_NODE_TAGS = 2;
+
+/** As `in_leaf_slab` of c/: by the slab table, without a look at the cell. */
+function isInLeafSlab(h: number, cell: number): boolean {
+  const word = load32(h, entryCell(cell >>> SLAB_SHIFT), ENTRY_WORD);
+  const kind = word & ENTRY_KIND_MASK;
+  const sizeClass = (word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT;
+  return kind === SLAB_RUN || (kind === SLAB_CELLS && sizeClass >= FIRST_LEAF_CLASS);
+}
+
+export function listChildren(h: number, node: number, tag: number, outOff: number, what: number): number {
   const kind = tag & KIND_MASK;
   const size = NODE_SIZE[kind]!;
   if (size === 0 || address(h, node, 0, size) < 0) return -1;
@@ -523,7 +547,10 @@ export function listChildren(h: number, node: number, tag: number, outOff: numbe
   const words = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, 512);
   for (const [i, { digit, child }] of found.entries()) {
     words[i] = child;
-    if (withTags === 1) words[256 + i] = load32(h, child, 0);
+    if (what !== CHILDREN) {
+      const leaf = address(h, child, 0, 4) >= 0 && isInLeafSlab(h, child);
+      words[256 + i] = leaf ? LEAF | LIVE : load32(h, child, 0);
+    }
     scratch[outOff + 2048 + i] = digit;
   }
   return found.length;
@@ -568,7 +595,7 @@ export function gather(
     let tag = load32(h, leaf, 0);
     let length = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
     const at = address(h, leaf, LEAF_KEY, length);
-    if (at < 0) tag = 0;
+    if (at < 0 || (tag & (KIND_MASK | REACHABLE)) !== (LEAF | REACHABLE)) tag = 0;
     if (valuesOff >= 0 && tag >>> TYPE_SHIFT === TYPE_FLOAT64) {
       const off = numberOffset(length);
       const inPlace = ((leaf << 3) & (SECTOR_BYTES - 1)) + off + 8 <= SECTOR_BYTES;
