@@ -79,7 +79,7 @@ export interface RebuildReport {
   readonly milliseconds: number;
 }
 
-export type Rebuild = (region: Region) => RebuildReport;
+export type Rebuild = (region: Region, distrustsDisk: boolean) => RebuildReport;
 
 // ---- identity ------------------------------------------------------------------------------------------------------
 
@@ -131,11 +131,16 @@ function disown(region: Region): void {
   syncRange(h, 0, SLAB_BYTES);
 }
 
+/** Has somebody opened the file since the machine started? */
+function isOfThisBoot(h: number): boolean {
+  return bootWords().every((word, i) => load32(h, SB, SB_BOOT_ID + i * 4) === word);
+}
+
 function compareIdentity(region: Region): { file: boolean; boot: boolean } {
   const { h } = region;
   if (load32(h, SB, SB_IDENTITY_CHECKSUM) !== identitySum(h)) return { file: false, boot: false };
   const { dev, ino, birthNs } = fileIdentity(region.fd);
-  const boot = bootWords().every((word, i) => load32(h, SB, SB_BOOT_ID + i * 4) === word);
+  const boot = isOfThisBoot(h);
   // Device numbers may change between boots.
   const device = !boot || loadF64(h, SB, SB_DEVICE) === dev;
   const file = device && loadF64(h, SB, SB_INODE) === ino && loadF64(h, SB, SB_BIRTH) === birthNs;
@@ -212,7 +217,8 @@ export function join(
     if (forceRebuild || found === "copied" || found === "rebooted") {
       // Should the rebuild be cut short, whoever opens next must not believe what it left.
       disown(region);
-      rebuilt = rebuild(region);
+      // Whatever the identity is worth: a rebuild that was cut short leaves none.
+      rebuilt = rebuild(region, isOfThisBoot(h));
     }
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.

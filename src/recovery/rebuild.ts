@@ -79,9 +79,10 @@ import {
   STATE_MASK,
   slotCell,
   TAG,
+  UNIT,
 } from "../memory/layout.ts";
 import { fileBlocks, monotonicNs, syncFile, truncate } from "../memory/platform.ts";
-import { fillWord, load32, load64, prefetch, store32, store64 } from "../memory/primitives.ts";
+import { fetchOr32, fillWord, load32, load64, prefetch, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEY, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
 import {
@@ -122,6 +123,8 @@ import { failSync } from "./sync.ts";
  * One that is comes from a mark word beside the content of another life of the cell.
  */
 const MOST_UNKNOWN_SYNCS = 64;
+/** No page of memory is smaller. */
+const PAGE_BYTES = 4096;
 /** The slot that owns the new nodes until the rebuild ends. */
 const BUILDER = 1;
 
@@ -172,8 +175,11 @@ function clear(region: Region, cell: number, off: number, length: number): void 
   if (region.mode !== "private") clearBytes(region.h, cell, off, length, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
 }
 
-/** Rebuilds the tree. Nobody else has the file open. Throws IO_ERROR, NO_SPACE, FULL. */
-export function rebuild(region: Region): RebuildReport {
+/**
+ * Rebuilds the tree. Nobody else has the file open. `distrustsDisk`: the machine has not been down, so what the disk
+ * refused in a sync that failed may be in memory only. Throws IO_ERROR, NO_SPACE, FULL.
+ */
+export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   const started = monotonicNs();
   const h = region.h;
   const isPrivate = region.mode === "private";
@@ -225,7 +231,10 @@ export function rebuild(region: Region): RebuildReport {
   store64(h, slotCell(BUILDER), SLOT_KEY_COUNT, keys);
 
   // In a private mapping nothing reaches the file, and nothing needs to.
-  if (!isPrivate) syncAll(region);
+  if (!isPrivate) {
+    if (distrustsDisk) touchPages(region);
+    syncAll(region);
+  }
   // From here on the disk can be trusted to hold the verdicts: cells may be freed.
   store64(h, SB, SB_W_DISK, highestMark);
   freeLeftovers(region);
@@ -236,6 +245,15 @@ export function rebuild(region: Region): RebuildReport {
     invalid,
     milliseconds: Math.round((monotonicNs() - started) / 1e6),
   };
+}
+
+/**
+ * Stores to each page what it has, so that the next sync writes all of them. After a sync that failed the kernel takes pages
+ * for written that are not (Rebello et al., "Can applications recover from fsync failures?", USENIX ATC 2020).
+ */
+function touchPages(region: Region): void {
+  const end = (region.capacity * SLAB_BYTES) / UNIT;
+  for (let cell = 0; cell < end; cell += PAGE_BYTES / UNIT) fetchOr32(region.h, cell, 0, 0);
 }
 
 function syncAll(region: Region): void {

@@ -246,7 +246,7 @@ function lookAtFile(fd: number, h: number, path: string, options: CheckedOptions
   const mustRebuild = options.rebuild || found === "copied" || found === "rebooted";
   const mode = mustRebuild ? "private" : "sharedReadOnly";
   const region = new Region(path, fd, h, mode, superblock.capacity, reserved);
-  const rebuilt = mustRebuild ? rebuild(region) : null;
+  const rebuilt = mustRebuild ? rebuild(region, false) : null;
   const noWait = (): void => {
     throw new Error("who can't write waits for no lock");
   };

@@ -29,6 +29,8 @@ export class Disk {
   private readonly unit: number;
   /** Units that have changed since they were put on the disk for good: what they were, oldest first. */
   private readonly changed = new Map<number, Version[]>();
+  /** Units that the disk has refused, as it has them: the kernel takes their pages for written until they change again. */
+  private readonly refused = new Map<number, Uint8Array>();
   private sizes: number[];
   private time = 0;
   private syncedAt = 0;
@@ -47,6 +49,7 @@ export class Disk {
     const { unit, changed } = this;
     this.time++;
     this.noteSize();
+    if (this.refused.size > 0) this.askAgain(address, length);
     for (let at = address - (address % unit); at < address + length; at += unit) {
       const now = machine.bytes.subarray(at, at + unit);
       const versions = changed.get(at);
@@ -54,6 +57,35 @@ export class Disk {
       else if (Buffer.compare(versions.at(-1)!.bytes, now) !== 0)
         versions.push({ until: this.time, bytes: now.slice() });
     }
+  }
+
+  /** The pages of these bytes will be written again, whole. */
+  private askAgain(address: number, length: number): void {
+    const { unit, refused, time } = this;
+    for (let at = address - (address % PAGE); at < address + length + PAGE; at += unit) {
+      if (at - (at % PAGE) >= address + length) break;
+      const bytes = refused.get(at);
+      if (bytes === undefined) continue;
+      refused.delete(at);
+      this.changed.set(at, [{ until: time, bytes }]);
+    }
+  }
+
+  /** A sync fails: some pages are on the disk as they are now, others as they were at some moment, and none counts as changed. */
+  refuse(random: Random): void {
+    const share = random.next();
+    const pages = new Map<number, number>();
+    for (const [at, versions] of this.changed) {
+      const page = at - (at % PAGE);
+      let moment = pages.get(page);
+      if (moment === undefined) {
+        moment = random.next() < share ? random.below(this.time + 1) : Number.POSITIVE_INFINITY;
+        pages.set(page, moment);
+      }
+      const found = versions.find(({ until }) => until > moment);
+      if (found !== undefined) this.refused.set(at, found.bytes);
+    }
+    this.changed.clear();
   }
 
   private noteSize(): void {
@@ -103,6 +135,7 @@ export class Disk {
     // How likely it is that a page was never written, written last of all, written at some moment; or is torn.
     const weights = [random.next() ** 2, random.next() ** 2, random.next() ** 2, random.next() ** 3];
     const whole = weights.reduce((sum, weight) => sum + weight);
+    for (const [at, bytes] of this.refused) if (at < size) file.set(bytes.subarray(0, size - at), at);
     const pages = new Map<number, number>();
     for (const [at, versions] of this.changed) {
       if (at >= size) continue;

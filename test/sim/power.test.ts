@@ -7,6 +7,8 @@
  * in whatever moment it comes: in a change, in a sync, in the rebuild itself.
  */
 import { expect, test } from "bun:test";
+import { isDeepStrictEqual } from "node:util";
+import { BancosError } from "../../src/errors.ts";
 import { FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
 import {
   ENTRY_CLASS_MASK,
@@ -21,14 +23,15 @@ import {
 } from "../../src/memory/layout.ts";
 import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
-import { SECTOR } from "./disk.ts";
+import { Disk, SECTOR } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
-import { machine } from "./machine.ts";
+import { FILE_BYTES, machine } from "./machine.ts";
 import { collect, type Operation, remove, set } from "./model.ts";
+import { PlatformError } from "./platform.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
 import { LIMIT, tell } from "./stories.ts";
-import { newWorld, openActor, run } from "./world.ts";
+import { type Actor, newWorld, openActor, openIn, run } from "./world.ts";
 
 test(
   "what was flushed is there after any loss of power, and nothing that never was",
@@ -101,6 +104,92 @@ test("what changes in the middle of a sync, between any two of its steps, is the
   console.log(`in the middle of a sync: ${syncs} places, ${seen.images.size} different images; seed ${SEED}`);
   expect(failures.report()).toEqual([]);
 });
+
+// ---- a disk that refuses ---------------------------------------------------------------------------------------------------
+
+test("what the disk refused in a sync that failed is on it after a rebuild that was asked for", () => {
+  const problems: string[] = [];
+  const images = new Set<string>();
+  let deaths = 0;
+  let rebuilt = 0;
+  for (let round = 0; round < 200 && problems.length === 0; round++) {
+    const random = new Random((SEED + Math.imul(round, 0x9e3779b1)) >>> 0);
+    newWorld(24);
+    machine.watching = false;
+    const disk = new Disk(SECTOR);
+    const writer = openActor("writer");
+    const sync = machine.onSync;
+    let serial = 100;
+    const write = (): void => {
+      for (let i = random.below(60); i >= 0; i--) {
+        const key = `k${random.below(30)}`;
+        const value = random.next() < 0.4 ? i : `${i} `.repeat(random.below(60));
+        run(writer, (store) => (random.next() < 0.2 ? store.delete(key) : store.set(key, value)));
+      }
+      // Pages full of leaves that stay, which a rebuild by itself has no reason to write.
+      for (let i = random.below(200); i >= 0; i--)
+        run(writer, (store) => store.set(`n${serial++}`, "v".repeat(60)));
+    };
+    write();
+    run(writer, (store) => store.flushSync());
+    write();
+    machine.onSync = (from, length) => {
+      if (length !== FILE_BYTES) sync?.(from, length);
+      else {
+        disk.refuse(random);
+        machine.onSync = sync;
+        throw new PlatformError("fdatasync", 5, "EIO");
+      }
+    };
+    const refusal = caught(() => run(writer, (store) => store.flushSync()));
+    if (!(refusal instanceof BancosError) || refusal.code !== "IO_ERROR")
+      problems.push(`the flush said ${told(refusal)}`);
+    write();
+    const had = contents(writer, problems);
+    // It says that something is wrong, and is closed.
+    caught(() => run(writer, (store) => store.close()));
+    // Who rebuilds may die at it, and the next is told nothing.
+    const first = machine.spawn("first");
+    if (random.next() < 0.5) first.dieAt = random.below(3000);
+    let healer: Actor | undefined;
+    caught(() => {
+      healer = openIn(first, { recover: "rebuild" });
+    });
+    if (healer === undefined) {
+      deaths++;
+      healer = openActor("second");
+    }
+    const { store } = healer;
+    // Nothing was rebuilt if it died before it began.
+    if (machine.as(healer.thread, () => store.stats()).recovery.rebuild === null) continue;
+    rebuilt++;
+    const kept = contents(healer, problems);
+    if (!isDeepStrictEqual(kept, had)) problems.push("the rebuild has lost what was in memory");
+    verify(healer, problems);
+    if (random.next() < 0.3) run(healer, (store) => store.set("later", "x".repeat(random.below(3000))));
+    const image = disk.image(random);
+    images.add(Bun.hash(image).toString());
+    machine.restart(image);
+    const next = openActor("next");
+    const there = new Map(contents(next, problems));
+    there.delete("later");
+    if (!isDeepStrictEqual(there, had)) problems.push(`round ${round}: ${there.size} of ${had.size} keys`);
+    verify(next, problems);
+  }
+  console.log(
+    `refused by the disk: ${images.size} different images, ${rebuilt} rebuilt, ${deaths} deaths in between; seed ${SEED}`,
+  );
+  expect(problems).toEqual([]);
+});
+
+function caught(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
 
 // ---- a bug ---------------------------------------------------------------------------------------------------------------
 
