@@ -3,6 +3,7 @@ import { cellParts } from "./cells.ts";
 import { inside } from "./inside.ts";
 import { keyParts } from "./keys.ts";
 import { lookupParts } from "./lookup.ts";
+import { memoryParts } from "./memory.ts";
 import { nodeParts } from "./nodes.ts";
 import { orderParts } from "./order.ts";
 import type { Part } from "./part.ts";
@@ -20,9 +21,18 @@ export async function withParts(
   const store = inside(path, keys);
   const nodes = nodeParts(store);
   const cells = cellParts(store);
+  const memory = memoryParts(`${path}.memory`);
   try {
-    await use([...keyParts(), ...nodes.parts, ...lookupParts(store), ...orderParts(store), ...cells.parts]);
+    await use([
+      ...memory.parts,
+      ...keyParts(),
+      ...nodes.parts,
+      ...lookupParts(store),
+      ...orderParts(store),
+      ...cells.parts,
+    ]);
   } finally {
+    memory.free();
     cells.free();
     nodes.free();
     store.close();
