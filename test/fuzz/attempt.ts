@@ -33,6 +33,7 @@ export interface Sample {
 /** Counts of a run. */
 export const newFigures = () => ({
   mutants: 0,
+  beneath: 0,
   opened: 0,
   rebuilt: 0,
   refused: 0,
@@ -120,7 +121,7 @@ export class Attempt {
     return keyAt(this.sample.encoding, this.keys[this.pick(this.keys.length)]!);
   }
 
-  private read(store: Store<Value, Key>, mayDiffer: boolean): void {
+  read(store: Store<Value, Key>, mayDiffer: boolean): void {
     const { content } = this.sample;
     const { pick, keys } = this;
     let differs = "";

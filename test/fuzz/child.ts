@@ -1,18 +1,20 @@
 /**
  * Tries mutants: `child.ts IMAGES FOLDER SEED FROM STEP MILLISECONDS MOST [READONLY]`.
  *
- * Mutants FROM, FROM + STEP, and so on, until the time is over, or there have been MOST that differ. The file `progress` in
- * FOLDER says how many there have been, and the number, plus 1, of the one under way; on the standard output come a line `WRONG` where an answer was wrong,
- * and at the end a line of figures. READONLY is FOLDER where it can't be written, if there is such a place.
+ * Mutants FROM, FROM + STEP, and so on, until the time is over, or there have been MOST that differ. Of half of them the
+ * file is damaged and then opened; of the others it is damaged beneath a store that reads it. The file `progress` in
+ * FOLDER says how many there have been, and the number, plus 1, of the one under way; on the standard output come a line
+ * `WRONG` where an answer was wrong, and at the end a line of figures. READONLY is FOLDER where it can't be written, if
+ * there is such a place.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { KeyEncoding } from "../../src/index.ts";
+import type { Key, KeyEncoding, OpenOptions, Store, Value } from "../../src/index.ts";
 import { SB_CLEAN } from "../../src/memory/layout.ts";
 import { random } from "../random.ts";
 import { Attempt, contentOf, newFigures, openAny, type Sample } from "./attempt.ts";
 import { everWritten, keysOf, type Size } from "./content.ts";
-import { mutate, reboot, surveyed } from "./mutate.ts";
+import { type Image, mutate, reboot, surveyed } from "./mutate.ts";
 import { Target } from "./target.ts";
 
 const [images = "", folder = "", seedText = "", from = "", stepText = "", time = "", most = "", readOnly] =
@@ -54,48 +56,99 @@ const progress = new Int32Array(Bun.mmap(join(folder, "progress")).buffer);
 const figures = newFigures();
 const seen = new Set<number>();
 
-/** The sample of mutant `number`. No two children have mutants of the same image, lest they try the same ones. */
-function sampleOfMutant(number: number): Sample {
-  const own = number % step;
-  const row = Math.floor(number / step / IN_A_ROW);
-  const pick = random(Math.imul(seed + own, 0x632be5ab) ^ Math.imul(row, 0x85157af5));
+/** Mutants of one image that come one after the other. */
+interface Row {
+  readonly number: number;
+  readonly sample: Sample;
+  /** The image as it is; where the row's mutants are made beneath an open store, as it was when that was opened. */
+  readonly image: Image;
+  readonly store: Store<Value, Key> | null;
+}
+
+/** No two children have mutants of the same image, lest they try the same ones. */
+function rowOf(own: number, number: number): Row {
+  const pick = random(Math.imul(seed + own, 0x632be5ab) ^ Math.imul(number, 0x85157af5));
   const some = bySize[pick(SMALL_TO_LARGE) === 0 ? "large" : "small"].filter((_, i) => i % step === own);
-  return some[pick(some.length)]!;
+  const sample = some[pick(some.length)]!;
+  if (pick(2) === 0) return { number, sample, image: sample.image, store: null };
+  const store = openAny(sample.target.path, { readOnly: true });
+  return { number, sample, image: surveyed(sample.image.name, sample.target.rebase()), store };
+}
+
+let row: Row | null = null;
+
+function endRow(): void {
+  row?.store?.close();
+  row?.sample.target.reset();
+  row = null;
+}
+
+function report(number: number, trial: Attempt, image: Image, what: readonly string[], how: string): void {
+  for (const problem of new Set(trial.problems)) {
+    process.stdout.write(`WRONG ${JSON.stringify({ number, image: image.name, how, what, problem })}\n`);
+  }
 }
 
 /** Tries mutant `number`; returns how many milliseconds that took. */
 async function attempt(number: number): Promise<number> {
+  const rowNumber = Math.floor(number / step / IN_A_ROW);
+  if (row?.number !== rowNumber) {
+    endRow();
+    row = rowOf(number % step, rowNumber);
+  }
+  const { sample, image, store } = row;
+  const { target } = sample;
   const pick = random(Math.imul(seed, 0x2545f491) + number);
-  const sample = sampleOfMutant(number);
-  const { target, image } = sample;
   const mutant = mutate(image, target.bytes, seed, number);
-  const isDisowned = mutant.length > SB_CLEAN + 4 && pick(6) === 0;
+  const isDisowned = store === null && mutant.length > SB_CLEAN + 4 && pick(6) === 0;
   if (isDisowned) reboot(target.bytes);
   const fingerprint = target.fingerprint(mutant);
-  // What was there was put there once more: no mutant.
-  if (fingerprint === null) return 0;
+  // What was there was put there once more: no mutant. And to cut a file that is mapped kills who reads it.
+  if (fingerprint === null || (store !== null && mutant.length !== image.bytes.length)) {
+    target.restore();
+    return 0;
+  }
   seen.add(fingerprint);
   figures.mutants++;
-  target.setLength(mutant);
   const trial = new Attempt(sample, mutant, figures, pick);
-  // A repair costs as much as three others, for its new file above all.
-  const how = pick(20);
   const started = performance.now();
-  if (how < 1) await trial.repair();
-  else if (how < 3 && target.readOnlyPath !== undefined) {
-    figures.readOnly++;
-    const recover = pick(2) === 0 ? "rebuild" : "auto";
-    await trial.open(target.readOnlyPath, { readOnly: true, recover }, isDisowned);
-  } else if (how < 6) await trial.open(target.path, { recover: "rebuild" }, isDisowned);
-  else if (how < 8) await trial.open(target.path, { readOnly: true }, isDisowned);
-  else await trial.open(target.path, {}, isDisowned);
+  if (store !== null) {
+    figures.beneath++;
+    trial.read(store, mutant.forged);
+    target.forgetHints();
+    report(number, trial, image, mutant.what, "beneath an open store");
+  } else {
+    target.setLength(mutant);
+    const how = await tryClosed(trial, target, pick, isDisowned);
+    report(number, trial, image, mutant.what, isDisowned ? `${how}, from another boot` : how);
+  }
   const milliseconds = performance.now() - started;
   target.restore();
-  for (const problem of new Set(trial.problems)) {
-    const what = { number, image: image.name, how, isDisowned, what: mutant.what, problem };
-    process.stdout.write(`WRONG ${JSON.stringify(what)}\n`);
-  }
   return milliseconds;
+}
+
+/** What is done with a mutant of a file that nobody has open. */
+async function tryClosed(
+  trial: Attempt,
+  target: Target,
+  pick: (below: number) => number,
+  isDisowned: boolean,
+): Promise<string> {
+  const how = pick(20);
+  // A repair costs as much as three others, for its new file above all.
+  if (how < 1) {
+    await trial.repair();
+    return "repaired";
+  }
+  const recover = pick(2) === 0 ? "rebuild" : "auto";
+  if (how < 3 && target.readOnlyPath !== undefined) {
+    figures.readOnly++;
+    await trial.open(target.readOnlyPath, { readOnly: true, recover }, isDisowned);
+    return `read without a slot, ${recover}`;
+  }
+  const options: OpenOptions = how < 6 ? { recover: "rebuild" } : how < 8 ? { readOnly: true } : {};
+  await trial.open(target.path, options, isDisowned);
+  return `opened with ${JSON.stringify(options)}`;
 }
 
 for (let number = Number(from); ; number += step) {
@@ -109,5 +162,6 @@ for (let number = Number(from); ; number += step) {
   progress[0] = seen.size;
   if (seen.size >= Number(most) || performance.now() >= until) break;
 }
+endRow();
 for (const { target } of samples) target.close();
 console.log(`DONE ${JSON.stringify(figures)}`);

@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { open } from "../../src/index.ts";
-import { SB_CLEAN, SB_DEVICE, SLAB_BYTES } from "../../src/memory/layout.ts";
+import { SB_CLEAN, SB_DEVICE, SB_SLABS_FREED, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { type Mutant, PAGE } from "./mutate.ts";
 
 export class Target {
@@ -16,6 +16,8 @@ export class Target {
   readonly image: Buffer;
   /** The bytes of the file; not to be touched while it is shorter than the image. */
   readonly bytes: Buffer;
+  /** What {@link restore} puts back: the image, or what it was when it was opened. */
+  private base: Buffer;
   private readonly fd: number;
   private readonly salt: bigint;
 
@@ -24,6 +26,7 @@ export class Target {
     this.path = path;
     this.readOnlyPath = readOnlyFolder === undefined ? undefined : `${readOnlyFolder}/${basename(path)}`;
     this.image = image;
+    this.base = image;
     this.salt = Bun.hash.wyhash(basename(path));
     // A child that died may have left one.
     rmSync(path, { force: true });
@@ -37,11 +40,33 @@ export class Target {
     this.restore();
   }
 
-  /** The file is the image again. */
+  /** The file is what it was again. */
   restore(): void {
-    const { bytes, image } = this;
-    if (fstatSync(this.fd).size !== image.length) ftruncateSync(this.fd, image.length);
-    this.differing((at, end) => image.copy(bytes, at, at, end));
+    const { bytes, base } = this;
+    if (fstatSync(this.fd).size !== base.length) ftruncateSync(this.fd, base.length);
+    this.differing((at, end) => base.copy(bytes, at, at, end));
+  }
+
+  /** From here on the file is what it is now where nothing is damaged. Returns that. */
+  rebase(): Buffer {
+    this.base = Buffer.from(this.bytes);
+    return this.base;
+  }
+
+  /** The end of {@link rebase}. */
+  reset(): void {
+    this.base = this.image;
+    this.restore();
+  }
+
+  /**
+   * Has an open store forget where it has met keys: the file goes back to what it was beneath it, and what it noted in a
+   * damaged one would be believed.
+   */
+  forgetHints(): void {
+    const freed = this.base.readInt32LE(SB_SLABS_FREED) + 1;
+    this.base.writeInt32LE(freed, SB_SLABS_FREED);
+    this.bytes.writeInt32LE(freed, SB_SLABS_FREED);
   }
 
   /** Gives the file the length of the mutant that its bytes have become. */
@@ -63,15 +88,15 @@ export class Target {
     return isSame ? null : Number(hash >> 11n);
   }
 
-  /** The pages that are not as in the image. By slabs first: most of them are. */
+  /** The pages that are not as they were. By slabs first: most of them are. */
   private differing(visit: (at: number, end: number) => void): void {
-    const { bytes, image } = this;
-    for (let slab = 0; slab < image.length; slab += SLAB_BYTES) {
-      const end = Math.min(slab + SLAB_BYTES, image.length);
-      if (bytes.compare(image, slab, end, slab, end) === 0) continue;
+    const { bytes, base } = this;
+    for (let slab = 0; slab < base.length; slab += SLAB_BYTES) {
+      const end = Math.min(slab + SLAB_BYTES, base.length);
+      if (bytes.compare(base, slab, end, slab, end) === 0) continue;
       for (let at = slab; at < end; at += PAGE) {
         const to = Math.min(at + PAGE, end);
-        if (bytes.compare(image, at, to, at, to) !== 0) visit(at, to);
+        if (bytes.compare(base, at, to, at, to) !== 0) visit(at, to);
       }
     }
   }
