@@ -1,8 +1,8 @@
 /**
  * Tries mutants: `child.ts IMAGES FOLDER SEED FROM STEP MILLISECONDS MOST [READONLY]`.
  *
- * Mutants FROM, FROM + STEP, and so on, until the time is over, or there have been MOST that differ. Of half of them the
- * file is damaged and then opened; of the others it is damaged beneath a store that reads it. The file `progress` in
+ * Mutants FROM, FROM + STEP, and so on, until the time is over, or there have been MOST that differ. Of a third of them
+ * the file is damaged and then opened; of the others it is damaged beneath a store that reads it. The file `progress` in
  * FOLDER says how many there have been, and the number, plus 1, of the one under way; on the standard output come a line
  * `WRONG` where an answer was wrong, and at the end a line of figures. READONLY is FOLDER where it can't be written, if
  * there is such a place.
@@ -27,6 +27,9 @@ const TOO_SLOW = 1000;
 
 /** One mutant in so many is of a large image: they cost several times as much. */
 const SMALL_TO_LARGE = 8;
+
+/** One row in so many is of closed files: to open and close a store is most of what a mutant costs. */
+const CLOSED = 3;
 
 /** So many mutants are of the same image, since then most of it is in the caches. */
 const IN_A_ROW = 32;
@@ -70,7 +73,7 @@ function rowOf(own: number, number: number): Row {
   const pick = random(Math.imul(seed + own, 0x632be5ab) ^ Math.imul(number, 0x85157af5));
   const some = bySize[pick(SMALL_TO_LARGE) === 0 ? "large" : "small"].filter((_, i) => i % step === own);
   const sample = some[pick(some.length)]!;
-  if (pick(2) === 0) return { number, sample, image: sample.image, store: null };
+  if (pick(CLOSED) === 0) return { number, sample, image: sample.image, store: null };
   const store = openAny(sample.target.path, { readOnly: true });
   return { number, sample, image: surveyed(sample.image.name, sample.target.rebase()), store };
 }

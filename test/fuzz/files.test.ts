@@ -13,7 +13,7 @@ import { fuzzFiles } from "./run.ts";
 // The limit of test/setup.ts holds for the first file of a process only.
 setDefaultTimeout(300_000);
 
-const MUTANTS = Number(process.env["BANCOS_FUZZ"] ?? 25_000);
+const MUTANTS = Number(process.env["BANCOS_FUZZ"] ?? 40_000);
 const ONLY = process.env["BANCOS_FUZZ_ONLY"];
 const SECONDS = Number(process.env["BANCOS_FUZZ_SECONDS"] ?? 55);
 
