@@ -22,6 +22,11 @@ import {
   LEAF_KEY,
   LIMBO,
   LIVE,
+  N4_CHILDREN,
+  N4_DIGITS,
+  N16_CHILDREN,
+  NODE4,
+  NODE16,
   NODE256,
   PRIVATE,
   RETIRED,
@@ -52,13 +57,13 @@ import {
   TAG,
 } from "../memory/layout.ts";
 import { sleepMs } from "../memory/platform.ts";
-import { load32, sum64 } from "../memory/primitives.ts";
+import { load8, load32, sum64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEYS } from "../memory/scratch.ts";
 import { entryClass, entryIsSound, entryKind, entryOwner, nextInRun } from "../memory/slabs.ts";
 import { readToScratch } from "../node/bytes.ts";
 import { keyLengthOf } from "../node/leaf.ts";
-import { isNode, liveOf, NODE_CAPACITY, recount, usedOf } from "../node/node.ts";
+import { isNode, liveOf, NODE_CAPACITY, recount, slotOf, usedOf } from "../node/node.ts";
 import { enter, leave, reclaimableBefore } from "../reclaim/epoch.ts";
 import { visitLimbo } from "../reclaim/limbo.ts";
 import { isBefore } from "../reclaim/order.ts";
@@ -349,6 +354,7 @@ class Look {
       }
       if (node !== this.p.root && live < 2) this.report("COUNTS", node, `a node has ${live} children`);
     }
+    this.checkDigits(node, kind, usedOf(counts));
     stack.push({
       node,
       depth,
@@ -356,6 +362,17 @@ class Look {
       children: this.p.snapshot.children.slice(0, count),
       next: 0,
     });
+  }
+
+  /** An empty slot keeps its digit. Another slot of that digit would never be found behind it. */
+  private checkDigits(node: number, kind: number, used: number): void {
+    if (kind !== NODE4 && kind !== NODE16) return;
+    const first = kind === NODE4 ? N4_CHILDREN : N16_CHILDREN;
+    for (let i = 0; i < Math.min(used, NODE_CAPACITY[kind]!); i++) {
+      const digit = load8(this.h, node, N4_DIGITS + i);
+      if (slotOf(this.h, kind, node, digit) === first + i * 4) continue;
+      this.report("DIGITS", node, `a node has two slots of the digit ${digit}`);
+    }
   }
 
   private wordOf(cell: number): number {

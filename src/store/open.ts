@@ -138,7 +138,10 @@ function openOrCreate(path: string, options: CheckedOptions): { fd: number; writ
       return { fd: openFile(path, { write: true }), writable: true };
     } catch (error) {
       if (!(error instanceof PlatformError)) throw ioError(`cannot open ${path}`, error);
-      if (options.readOnly && NOT_WRITABLE.has(error.code)) return { fd: openToRead(path), writable: false };
+      if (NOT_WRITABLE.has(error.code)) {
+        if (options.readOnly) return { fd: openToRead(path), writable: false };
+        throw ioError(`cannot open ${path} for writing; { readOnly: true } reads it as it is`, error);
+      }
       if (error.code !== "ENOENT" || tries > 10) throw ioError(`cannot open ${path}`, error);
       if (!create) {
         throw new BancosError("NOT_FOUND", `there is no file ${path}, and it is not to be created`, {

@@ -1,5 +1,7 @@
 /** What the child processes of these tests do: `child.ts WHAT PATH …`. */
-import { writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { writeFileSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import { BancosError, open } from "../../src/index.ts";
 
 const [what = "", path = "", ...rest] = process.argv.slice(2);
@@ -95,6 +97,57 @@ switch (what) {
     }
     note(() => store.close());
     console.log(JSON.stringify({ flushed, said }));
+    break;
+  }
+  case "turn": {
+    // Writes, flushes, writes again when the filesystem has become read-only beneath it. Says what each call gave.
+    const [device = "", how = ""] = rest;
+    const store = open(path, { flushEvery: 0 });
+    const strict = open(path, { durability: "commit", flushEvery: 0 });
+    const value = (i: number, version: number): string => `${version} ${"v".repeat((i * 37) % 600)}`;
+    for (let i = 0; i < 2000; i++) store.set(`key ${i}`, value(i, 0));
+    store.flushSync();
+    if (how === "error") writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, "read-only test");
+    else if (spawnSync("blockdev", ["--setro", device]).status !== 0)
+      throw new Error("cannot set it read-only");
+    const codes: Record<string, string> = {};
+    const note = async (name: string, run: () => unknown): Promise<void> => {
+      try {
+        await run();
+        codes[name] = "done";
+      } catch (error) {
+        if (!(error instanceof BancosError)) throw error;
+        codes[name] = error.code;
+      }
+    };
+    // How far these come depends on what room there is: each that returned must be seen.
+    let replaced = 0;
+    await note("replace", () => {
+      for (; replaced < 2000; replaced++) store.set(`key ${replaced}`, value(replaced, 1));
+    });
+    await note("flushSync", () => store.flushSync());
+    let more = 0;
+    await note("insert", () => {
+      for (; more < 5000; more++) store.set(`more ${more}`, value(more, 1));
+    });
+    await note("flush", () => store.flush());
+    await note("delete", () => {
+      if (!store.delete("key 1999")) throw new Error("key 1999 was not there");
+    });
+    await note("commit", () => strict.set("key 0", value(0, 1)));
+    for (let i = 1; i < 1999; i++) {
+      if (store.get(`key ${i}`) !== value(i, i < replaced ? 1 : 0)) throw new Error(`key ${i} is wrong`);
+    }
+    for (let i = 0; i < more; i++) {
+      if (store.get(`more ${i}`) !== value(i, 1)) throw new Error(`more ${i} is wrong`);
+    }
+    if (!store.verify().ok) throw new Error("not in order");
+    // The last one syncs.
+    await note("close", () => {
+      store.close();
+      strict.close();
+    });
+    console.log(JSON.stringify({ codes, replaced, more }));
     break;
   }
   case "leave": {

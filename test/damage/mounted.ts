@@ -1,4 +1,4 @@
-/** A folder that is mounted for the time of a test, where the machine allows it. */
+/** Folders that are mounted, and devices that are there, for the time of a test, where the machine allows it. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,8 +39,36 @@ export class Mounted {
     return Mounted.at(...options, device);
   }
 
+  /** Mounts it anew with other options: `ro`, `rw`. */
+  remount(options: string): void {
+    const { status, stderr } = spawnSync("mount", ["-o", `remount,${options}`, this.path], {
+      encoding: "utf8",
+    });
+    if (status !== 0) throw new Error(`cannot remount: ${stderr}`);
+  }
+
   [Symbol.dispose](): void {
     spawnSync("umount", ["-l", this.path]);
     rmdirSync(this.path);
+  }
+}
+
+/** A block device over a sparse file; `undefined` where there are none to be had. */
+export class Loop {
+  readonly device: string;
+  private constructor(device: string) {
+    this.device = device;
+  }
+  setReadOnly(isReadOnly: boolean): void {
+    spawnSync("blockdev", [isReadOnly ? "--setro" : "--setrw", this.device]);
+  }
+  static over(file: string): Loop | undefined {
+    const { status, stdout } = spawnSync("losetup", ["-f", "--show", file], { encoding: "utf8" });
+    return status === 0 ? new Loop(stdout.trim()) : undefined;
+  }
+  [Symbol.dispose](): void {
+    // The device would be read-only for whoever has it next.
+    this.setReadOnly(false);
+    spawnSync("losetup", ["-d", this.device]);
   }
 }

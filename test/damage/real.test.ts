@@ -5,7 +5,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { open, type Value } from "../../src/index.ts";
 import { codeOf, finish, freshPath, random, remove, seconds, seed } from "../store/support.ts";
-import { Mounted } from "./mounted.ts";
+import { Loop, Mounted } from "./mounted.ts";
 
 // The limit of test/setup.ts holds for the first file of a process only.
 setDefaultTimeout(300_000);
@@ -80,21 +80,6 @@ for (const how of ["commit", "flush"]) {
     }
     console.log(`${how}: ${kills} kills, ${keys} writes promised, seed ${seed}`);
   });
-}
-
-/** A block device over a sparse file; `undefined` where there are none to be had. */
-class Loop {
-  readonly device: string;
-  private constructor(device: string) {
-    this.device = device;
-  }
-  static over(file: string): Loop | undefined {
-    const { status, stdout } = spawnSync("losetup", ["-f", "--show", file], { encoding: "utf8" });
-    return status === 0 ? new Loop(stdout.trim()) : undefined;
-  }
-  [Symbol.dispose](): void {
-    spawnSync("losetup", ["-d", this.device]);
-  }
 }
 
 const MIB = 2 ** 20;

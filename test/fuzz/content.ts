@@ -1,9 +1,21 @@
 /** What the stores that are to be damaged hold: keys by number in each encoding, values by key and version. Pure. */
 import type { Key, KeyEncoding, Value } from "../../src/index.ts";
 
-/** Keys of every store, and versions that the value of each may have. */
-export const KEYS = 120;
+/** Versions that the value of a key may have. */
 export const VERSIONS = 8;
+
+/** A store of few keys and small values costs a fraction of one of many, and has all there is to be damaged too. */
+export type Size = "small" | "large";
+
+/** The numbers of the keys of a store. */
+export const keysOf = (size: Size): readonly number[] => KEYS[size];
+
+const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+const KEYS = {
+  large: numbers(0, 120),
+  // By textKey: a Node48, a Node16, a Node4, a chain, a long key; the two of valueAt that take runs.
+  small: [...numbers(0, 20), ...numbers(60, 68), ...numbers(84, 87), ...numbers(94, 101), 118],
+};
 
 /** Keys that make every kind of node, at several depths, a chain of prefixes, the empty key and a long one. */
 function textKey(i: number): string {
@@ -43,16 +55,17 @@ export function keyAt(encoding: KeyEncoding, i: number): Key {
 }
 
 /** What key `i` is set to in its version `version`: each type of value, and runs of slabs for a few keys. */
-export function valueAt(i: number, version: number): Value {
+export function valueAt(size: Size, i: number, version: number): Value {
   const text = `${i} ${version} `;
-  if (i % 44 === 9) return text + "r".repeat(9000 + version * 4000);
+  const isSmall = size === "small";
+  if (i % 44 === 9) return text + "r".repeat(9000 + (isSmall ? (version & 1) * 8000 : version * 4000));
   switch ((i + (version >> 1)) % 9) {
     case 0:
       return i + version / 8;
     case 1:
       return BigInt(i) * 2n ** 40n + BigInt(version);
     case 2:
-      return new Uint8Array(Buffer.from(text.repeat(version)));
+      return new Uint8Array(Buffer.from(text.repeat(isSmall ? version & 3 : version)));
     case 3:
       return { i, version, list: [text, null, true] };
     case 4:
@@ -60,7 +73,7 @@ export function valueAt(i: number, version: number): Value {
     case 5:
       return version > 3;
     case 6:
-      return text + "x".repeat((i * 7 + version * 31) % 400);
+      return text + "x".repeat((i * 7 + version * 31) % (isSmall ? 64 : 400));
     default:
       return text;
   }
@@ -77,11 +90,11 @@ export function identityOf(value: unknown): string {
 }
 
 /** Every value that a store of these may ever have had, by the identity of its key. */
-export function everWritten(encoding: KeyEncoding): Map<string, Set<string>> {
+export function everWritten(encoding: KeyEncoding, size: Size): Map<string, Set<string>> {
   const written = new Map<string, Set<string>>();
-  for (let i = 0; i < KEYS; i++) {
+  for (const i of keysOf(size)) {
     const values = new Set<string>();
-    for (let version = 0; version < VERSIONS; version++) values.add(identityOf(valueAt(i, version)));
+    for (let version = 0; version < VERSIONS; version++) values.add(identityOf(valueAt(size, i, version)));
     written.set(identityOf(keyAt(encoding, i)), values);
   }
   return written;

@@ -11,6 +11,7 @@ import {
   INTENT_CHECKED,
   INTENT_STATE,
   N4_CHILDREN,
+  N4_DIGITS,
   N256_CHILDREN,
   SB_BOOT_ID,
   SB_CAPACITY,
@@ -110,6 +111,26 @@ test("a circle through a node of impossible depth is CORRUPT", () => {
   }
   expect(store.verify().ok).toBe(false);
   store.close();
+});
+
+test("verify() names an empty slot with the digit of another one, which hides that one's key", () => {
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  for (const key of ["ka", "kb", "kc", "other"]) store.set(key, key);
+  store.delete("ka");
+  finish(store);
+  const bytes = readFileSync(path);
+  const node = (bytes.readInt32LE(ROOT + N256_CHILDREN + "k".charCodeAt(0) * 4) >>> 0) * 8;
+  expect(bytes.subarray(node + N4_DIGITS, node + N4_DIGITS + 3).toString()).toBe("abc");
+  bytes[node + N4_DIGITS] = "c".charCodeAt(0);
+  writeFileSync(path, bytes);
+  const found = open(path, { flushEvery: 0 });
+  expect(found.get("kc")).toBeUndefined();
+  expect(found.verify().problems).toMatchObject([{ code: "DIGITS", offset: node }]);
+  found.close();
+  const rebuilt = open(path, { recover: "rebuild" });
+  expect(rebuilt.get("kc")).toBe("kc");
+  finish(rebuilt);
 });
 
 test("a key with its end in its middle, in a leaf whose checksum is right, ends a backup and a rebuild with an error", async () => {

@@ -54,7 +54,8 @@ import { entryChecksum, entryClass, entryKind } from "../../src/memory/slabs.ts"
 import { finishChecksum, isNumber, keyLengthOf, leafBytes, typeOf } from "../../src/node/leaf.ts";
 import { random } from "../random.ts";
 
-const PAGE = 4096;
+/** Bytes that are swapped, cleared, copied and put back as one. */
+export const PAGE = 4096;
 
 /** Offsets of all fields of the superblock and of a slot, by the names that the layout gives them. */
 const fields = Object.entries(layout).filter(
@@ -100,9 +101,11 @@ export function surveyed(name: string, bytes: Buffer): Image {
   return { name, bytes, cells, nodes, leaves, frontier };
 }
 
-/** A damaged file. */
+/** A damage that was done to a file's bytes, but for its length. */
 export interface Mutant {
-  readonly bytes: Buffer;
+  /** How long the file is to be; what lies beyond the bytes that were there is `tail`. */
+  readonly length: number;
+  readonly tail: Buffer;
   /** What was done, to be printed. */
   readonly what: string[];
   /** A wrong leaf has the right checksum, or the salt is another: nobody can know that a value was never written. */
@@ -158,10 +161,11 @@ export function forgeLeaf(bytes: Buffer, at: number): void {
 const MASK_LOW = 0x6d61726b;
 const MASK_HIGH = 0x6b72616d;
 
-/** Mutant number `number` of an image. */
-export function mutantOf(image: Image, seed: number, number: number): Mutant {
+/** Makes the bytes of an image, which `file` has, those of its mutant number `number`. */
+export function mutate(image: Image, file: Buffer, seed: number, number: number): Mutant {
   const pick = random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
-  let bytes: Buffer = Buffer.from(image.bytes);
+  let bytes = file;
+  let tail = Buffer.alloc(0);
   const what: string[] = [];
   let forged = false;
   const oneOf = <T>(list: readonly T[]): T => list[pick(list.length)]!;
@@ -343,8 +347,8 @@ export function mutantOf(image: Image, seed: number, number: number): Mutant {
     } else {
       const more = Buffer.alloc(1 + pick(SLAB_BYTES * 3), pick(2) === 0 ? 0 : pick(256));
       what.push(`${more.length} bytes more`);
-      bytes = Buffer.concat([bytes, more]);
-      if (pick(2) === 0) put(SB_CAPACITY, Math.floor(bytes.length / SLAB_BYTES));
+      tail = more;
+      if (pick(2) === 0) put(SB_CAPACITY, Math.floor((bytes.length + more.length) / SLAB_BYTES));
     }
   };
 
@@ -365,7 +369,7 @@ export function mutantOf(image: Image, seed: number, number: number): Mutant {
     else if (at < 10) damageLeaf();
     else if (at < 11) damageEntry();
     else if (at < 12) damageSuperblock();
-    else if (at < 14) change(slotCell(1 + (pick(4) === 0 ? pick(512) : 0)) * 8 + (oneOf(SLOT_FIELDS) & ~3));
+    else if (at < 14) change(slotCell(1 + pick(pick(4) === 0 ? 512 : 2)) * 8 + (oneOf(SLOT_FIELDS) & ~3));
     else if (at < 15) damagePages();
     // A file that is cut short has little left to be damaged.
     else if (i === 1 && pick(2) === 0) damageLength();
@@ -376,5 +380,5 @@ export function mutantOf(image: Image, seed: number, number: number): Mutant {
     }
     if (bytes.length < ENTRY_BYTES) break;
   }
-  return { bytes, what, forged };
+  return { length: bytes.length + tail.length, tail, what, forged };
 }

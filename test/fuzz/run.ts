@@ -1,30 +1,32 @@
 /**
- * Runs mutants in child processes, since what is looked for are crashes and hangs: the child says which mutant it is at,
- * and whoever started it knows what to report when it ends, or says nothing any more.
+ * Runs mutants in child processes, since what is looked for are crashes and hangs: the child notes in a mapped file which
+ * mutant it is at, and whoever started it knows what to report when it ends, or does not get on.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Mounted } from "../damage/mounted.ts";
 
-/** Milliseconds without a word after which a mutant hangs. One takes three; the machine may be busy. */
+/** Milliseconds after which a mutant hangs. One takes one; the machine may be busy. */
 const HANGS_AFTER = 30_000;
 /** Processes that try mutants at the same time. */
 const CHILDREN = 2;
 
 /** What came of a run. */
 export interface FuzzReport {
-  /** How many mutants were tried; their numbers are 0 to this. */
+  /** How many mutants were tried of which no two are the same. */
   mutants: number;
-  /** How often a mutant was opened, refused at open, rebuilt, and so on; and the errors by code. */
+  /** How many mutants were opened, refused at open, rebuilt, and so on; and the errors by code. */
   readonly figures: Readonly<Record<string, number>>;
   /** Wrong answers, crashes and hangs. */
   readonly failures: string[];
 }
 
-/** How long a run is: so many mutants, or so many milliseconds. */
+/** How long a run is: so many mutants, or so many milliseconds; or the one mutant that has the number `only`. */
 export interface FuzzOptions {
   readonly seed: number;
+  readonly only?: number;
+  /** Distinct ones. */
   readonly mutants: number;
   readonly milliseconds: number;
   /** A folder for the files, in memory best. */
@@ -47,21 +49,20 @@ async function lane(folder: string, images: string, first: number, options: Fuzz
   const own = join(folder, `${first}`);
   mkdirSync(own);
   using mounted = Mounted.readOnly(own);
-  const path = join(own, "store");
   const until = performance.now() + options.milliseconds;
   const most = Math.ceil((options.mutants - first) / CHILDREN);
-  let from = first;
+  let from = options.only ?? first;
   let done = 0;
   while (done < most && report.failures.length < 20 && performance.now() < until) {
-    const left = until - performance.now();
+    const left = options.only === undefined ? until - performance.now() : 0;
     const numbers = [options.seed, from, CHILDREN, left, most - done].map(String);
-    const where = mounted === undefined ? [] : [join(mounted.path, "store")];
-    const args = [join(import.meta.dir, "child.ts"), images, path, ...numbers, ...where];
-    const { last, tried, ended } = await one(args, options, report);
-    done += tried;
+    const where = mounted === undefined ? [] : [mounted.path];
+    const args = [join(import.meta.dir, "child.ts"), images, own, ...numbers, ...where];
+    const { last, distinct, ended } = await one(args, own, options, report);
+    done += distinct;
     if (ended === null) break;
     report.failures.push(`mutant ${last} ${ended}`);
-    if (last === undefined) break;
+    if (last === undefined || options.only !== undefined) break;
     from = last + CHILDREN;
   }
   report.mutants += done;
@@ -70,28 +71,34 @@ async function lane(folder: string, images: string, first: number, options: Fuzz
 /** Runs one child. `ended`: null if it came to its end. */
 function one(
   args: string[],
+  own: string,
   options: FuzzOptions,
   report: FuzzReport,
-): Promise<{ last: number | undefined; tried: number; ended: string | null }> {
+): Promise<{ last: number | undefined; distinct: number; ended: string | null }> {
+  const progressFile = join(own, "progress");
+  writeFileSync(progressFile, new Uint8Array(8));
+  const progress = new Int32Array(Bun.mmap(progressFile).buffer);
   return new Promise((settle) => {
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...options.env },
     });
-    let last: number | undefined;
-    let tried = 0;
     let rest = "";
     let errors = "";
     let finished = false;
     let hung = false;
-    const hang = (): void => {
-      hung = true;
-      child.kill("SIGKILL");
-    };
-    let timer = setTimeout(hang, HANGS_AFTER);
+    let seen = "";
+    let since = performance.now();
+    const watch = setInterval(() => {
+      if (progress.join() !== seen) {
+        seen = progress.join();
+        since = performance.now();
+      } else if (performance.now() - since > HANGS_AFTER) {
+        hung = true;
+        child.kill("SIGKILL");
+      }
+    }, 1000);
     child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      clearTimeout(timer);
-      timer = setTimeout(hang, HANGS_AFTER);
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {
@@ -99,9 +106,6 @@ function one(
         else if (line.startsWith("DONE")) {
           finished = true;
           add(report.figures, JSON.parse(line.slice(4)));
-        } else {
-          last = Number(line);
-          tried++;
         }
       }
     });
@@ -109,9 +113,11 @@ function one(
       errors += chunk;
     });
     child.once("close", (status, signal) => {
-      clearTimeout(timer);
+      clearInterval(watch);
+      const [distinct = 0, begun = 0] = progress;
+      const last = begun === 0 ? undefined : begun - 1;
       const ended = hung ? "hangs" : `ends with ${status ?? signal}: ${errors.slice(0, 2000)}`;
-      settle({ last, tried, ended: finished && status === 0 ? null : ended });
+      settle({ last, distinct, ended: finished && status === 0 ? null : ended });
     });
   });
 }
@@ -125,7 +131,7 @@ export async function fuzzFiles(options: FuzzOptions): Promise<FuzzReport> {
     mkdirSync(images);
     const made = spawnSync(process.execPath, [join(import.meta.dir, "images.ts"), images, `${options.seed}`]);
     if (made.status !== 0) throw new Error(`cannot make the files: ${made.stderr}`);
-    const lanes = Array.from({ length: CHILDREN }, (_, first) =>
+    const lanes = Array.from({ length: options.only === undefined ? CHILDREN : 1 }, (_, first) =>
       lane(folder, images, first, options, report),
     );
     await Promise.all(lanes);

@@ -141,7 +141,7 @@ const parts: readonly Part[] = [
       const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
       const report = await fuzzFiles({ seed: own, mutants: MUTANTS, milliseconds, parent });
       if (report.failures.length > 0) throw new Error(report.failures.join("\n"));
-      return `${report.mutants} of ${MUTANTS} damaged files: ${JSON.stringify(report.figures)}`;
+      return `${report.mutants} of ${MUTANTS} different damaged files: ${JSON.stringify(report.figures)}`;
     },
   },
   {
