@@ -7,13 +7,27 @@
  * changes its digit, and what is below a node that was replaced meanwhile is below its replacement too.
  */
 import { corrupt } from "../errors.ts";
-import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, REACHABLE, TAG } from "../memory/layout.ts";
-import { compareBytes, load32 } from "../memory/primitives.ts";
+import {
+  AUX_SHIFT,
+  KIND_MASK,
+  LEAF,
+  LEAF_KEY,
+  LIVE,
+  NODE16,
+  NODE256,
+  REACHABLE,
+  TAG,
+} from "../memory/layout.ts";
+import { compareBytes, load32, prefetch } from "../memory/primitives.ts";
 import { SCRATCH_KEY } from "../memory/scratch.ts";
+import { liesInLeafSlab } from "../memory/slabs.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
+
+/** How many cells are asked for while one is waited for. */
+const AHEAD = 3;
 
 /** Cells still to be walked, the next on top. Grows as needed; one per participant is enough. */
 export class Walk {
@@ -42,6 +56,11 @@ export class Walk {
     this.tags[top] = tag;
     this.depths[top] = parentDepth;
     this.top = top + 1;
+  }
+
+  /** Asks for the cells that come next. */
+  prefetchNext(h: number): void {
+    for (let i = this.top - 1; i >= 0 && i >= this.top - AHEAD; i--) prefetch(h, this.cells[i]!);
   }
 
   pop(): number {
@@ -163,7 +182,7 @@ const SOON = 2;
 
 /**
  * Pushes a node's children beyond `digit` (-1: all) so that the first in walking order is on top; with their tags if the
- * walk comes to them `soon`.
+ * walk comes to them `soon`, and they are few: a short walk never comes to the end of many.
  */
 function pushChildren(
   p: Participant,
@@ -175,19 +194,20 @@ function pushChildren(
   soon: boolean,
 ): void {
   const snapshot = p.snapshot;
-  if (soon) snapshot.readWithTags(p.h, node, tag);
+  const withTags = soon && (tag & KIND_MASK) <= NODE16;
+  if (withTags) snapshot.readWithTags(p.h, node, tag);
   else snapshot.read(p.h, node, tag);
   const { digits, children, tags, count } = snapshot;
   const depth = tag >>> AUX_SHIFT;
   if (reverse) {
     for (let i = 0; i < count; i++) {
       if (digit >= 0 && digits[i]! >= digit) break;
-      walk.push(children[i]!, soon ? tags[i]! : 0, depth);
+      walk.push(children[i]!, withTags ? tags[i]! : 0, depth);
     }
   } else {
     for (let i = count - 1; i >= 0; i--) {
       if (digits[i]! <= digit) break;
-      walk.push(children[i]!, soon ? tags[i]! : 0, depth);
+      walk.push(children[i]!, withTags ? tags[i]! : 0, depth);
     }
   }
 }
@@ -217,7 +237,14 @@ export function nextLeaves(
   while (n < most) {
     const cell = walk.pop();
     if (cell === 0) break;
-    let tag = walk.tag === 0 ? load32(h, cell, TAG) : walk.tag;
+    let tag = walk.tag;
+    if (tag === 0) {
+      if (liesInLeafSlab(p.region, cell)) tag = LEAF | LIVE;
+      else {
+        walk.prefetchNext(h);
+        tag = load32(h, cell, TAG);
+      }
+    }
     if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(cell, REACHABLE);
     const kind = tag & KIND_MASK;
     if (kind === LEAF) {
