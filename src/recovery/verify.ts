@@ -43,6 +43,7 @@ import {
   SLAB_UNITS,
   SLOT_ALIVE,
   SLOT_BYTES,
+  SLOT_FREE,
   SLOT_KEY_COUNT,
   SLOT_LIMBO,
   SLOT_MASK,
@@ -455,10 +456,17 @@ class Look {
         this.walkCells(slab, word);
       } else if (kind === SLAB_RUN) {
         slab = this.walkRun(slab, word);
-      } else if (kind !== SLAB_FREE) {
+      } else if (kind !== SLAB_FREE && !this.isUnderWay(word)) {
         this.report("SLAB", entry, `slab ${slab} belongs to nothing (kind ${kind})`);
       }
     }
+  }
+
+  /** Is somebody at work on the slab, or died at it and is still to be recovered? */
+  private isUnderWay(word: number): boolean {
+    const owner = entryOwner(word);
+    if (owner === 0 || owner > slotsUsed(this.h)) return false;
+    return slotState(load32(this.h, slotCell(owner), SLOT_WORD)) !== SLOT_FREE;
   }
 
   private walkRun(first: number, word: number): number {

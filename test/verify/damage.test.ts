@@ -42,6 +42,7 @@ import {
   SB_SYNC_OWNER,
   SLAB_BYTES,
   SLAB_CELLS,
+  SLAB_CLAIMED,
   SLAB_FREE,
   SLAB_RUN,
   SLOT_BYTES,
@@ -51,7 +52,7 @@ import {
   SLOT_WAITING,
   STATE_MASK,
 } from "../../src/memory/layout.ts";
-import { entryClass, entryKind } from "../../src/memory/slabs.ts";
+import { entryClass, entryKind, entryWord } from "../../src/memory/slabs.ts";
 import { keyLengthOf } from "../../src/node/leaf.ts";
 import { expectSound, quickPath } from "../store/support.ts";
 import { fillSample, sampleEntries } from "./sample.ts";
@@ -142,6 +143,21 @@ function finds(name: string, code: Problem["code"], damage: (patient: Patient) =
     patient.heal();
   });
 }
+
+/** The next slab, claimed by slot `owner`; its entry. */
+function claimSlab(p: Patient, owner: number): number {
+  const slab = p.read(SB_FRONTIER);
+  p.write(entryOf(slab), entryWord(SLAB_CLAIMED, 0, owner));
+  p.write(SB_FRONTIER, slab + 1);
+  return entryOf(slab);
+}
+
+test("verify() takes a slab for sound that somebody has claimed who is there, or died and is not recovered yet", () => {
+  const patient = new Patient();
+  claimSlab(patient, 1);
+  expect(patient.store.verify().problems).toEqual([]);
+  patient.heal();
+});
 
 describe("verify() finds, and says where,", () => {
   finds("a pointer to a free cell", "STATE", (p) => {
@@ -328,6 +344,9 @@ describe("verify() finds, and says where,", () => {
     p.write(entryOf(Math.floor(node / SLAB_BYTES)), SLAB_FREE);
     return node;
   });
+  for (const owner of [0, 9]) {
+    finds(`a slab that is claimed by slot ${owner}, where nobody is`, "SLAB", (p) => claimSlab(p, owner));
+  }
   finds("a reserved slab that is none", "SLAB", (p) => {
     p.write(entryOf(3), SLAB_FREE);
     return entryOf(3);
