@@ -69,8 +69,9 @@ import { enter, leave, reclaimableBefore } from "../reclaim/epoch.ts";
 import { visitLimbo } from "../reclaim/limbo.ts";
 import { isBefore } from "../reclaim/order.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
+import { isDead, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import { isValidLeaf } from "./rebuild.ts";
+import { recoverTheDead } from "./recover.ts";
 
 /** Something that is wrong in a file; part of {@link VerifyReport}. */
 export interface Problem {
@@ -128,8 +129,16 @@ export type VerifyProgress = (share: number, cells: number) => void;
 /** Cells between two calls of a {@link VerifyProgress}. */
 const PROGRESS_EVERY = 1 << 14;
 
-/** Checks the whole file. Throws CLOSED only; what is wrong is in the report. */
-export function verifyRegion(p: Participant, onProgress: VerifyProgress | null = null): VerifyReport {
+/**
+ * Checks the whole file; what is wrong is in the report. `recovers`: what the dead left half done is finished or undone
+ * first, as before any change, so that it is not taken for damage.
+ */
+export function verifyRegion(
+  p: Participant,
+  recovers: boolean,
+  onProgress: VerifyProgress | null = null,
+): VerifyReport {
+  if (recovers) recoverFirst(p);
   let report = new Look(p, onProgress).run();
   for (let look = 1; look < LOOKS && !report.ok && othersWrite(p); look++) {
     waitForEpoch(p);
@@ -141,11 +150,21 @@ export function verifyRegion(p: Participant, onProgress: VerifyProgress | null =
   return report;
 }
 
+/** Damage that stands in the way of a recovery is what the look will find. */
+function recoverFirst(p: Participant): void {
+  try {
+    recoverTheDead(p.region, p.slot);
+  } catch (error) {
+    if (!(error instanceof BancosError && error.code === "CORRUPT")) throw error;
+  }
+}
+
 function othersWrite(p: Participant): boolean {
-  for (let slot = 1; slot <= slotsUsed(p.h); slot++) {
+  const { h, region } = p;
+  for (let slot = 1; slot <= slotsUsed(h); slot++) {
     const me = slotCell(slot);
-    if (slot === p.slot || slotState(load32(p.h, me, SLOT_WORD)) !== SLOT_ALIVE) continue;
-    if (load32(p.h, me, SLOT_ROLE) === ROLE_WRITER) return true;
+    if (slot === p.slot || slotState(load32(h, me, SLOT_WORD)) !== SLOT_ALIVE) continue;
+    if (load32(h, me, SLOT_ROLE) === ROLE_WRITER && !isDead(region, slot)) return true;
   }
   return false;
 }

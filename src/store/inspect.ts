@@ -109,7 +109,7 @@ import { depthOf, isNode, kindOf, liveOf, NODE_BYTES, NODE_CAPACITY, slotOf, use
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { ROLE_READER, slotIncarnation, slotState, slotsUsed } from "../reclaim/registry.ts";
-import { type VerifyProgress, type VerifyReport, verifyRegion } from "../recovery/verify.ts";
+import type { VerifyProgress, VerifyReport } from "../recovery/verify.ts";
 import type { Store } from "./store.ts";
 import { readValue } from "./value.ts";
 
@@ -717,5 +717,5 @@ function entryFields(p: Participant, slab: number): Found["fields"] {
 
 /** `store.verify()`, and `onProgress` is told now and then how much is done and how many cells were looked at. */
 export function verifyWithProgress<V, K>(store: Store<V, K>, onProgress: VerifyProgress): VerifyReport {
-  return verifyRegion(store.participant(), onProgress);
+  return store.verifyWith(onProgress);
 }

@@ -19,7 +19,7 @@ import { RECLAIM_EVERY, reclaim } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
 import { endBackup } from "../recovery/backup.ts";
 import { collectOrphans, recoverTheDead } from "../recovery/recover.ts";
-import { type VerifyReport, verifyRegion } from "../recovery/verify.ts";
+import { type VerifyProgress, type VerifyReport, verifyRegion } from "../recovery/verify.ts";
 import { Hints } from "../rowex/hints.ts";
 import { LANE_DIGITS, Lanes } from "../rowex/lookup-many.ts";
 import { lookup } from "../rowex/place.ts";
@@ -788,7 +788,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
 
   /**
    * Checks the whole file: every pointer, count and checksum, and that each cell is in exactly one place. Exact when nobody
-   * else writes; under writes what looks wrong is looked at again. Cost: a pass over everything.
+   * else writes; under writes what looks wrong is looked at again. What writers that died left half done is finished or undone
+   * first, unless the store is `readOnly`. Cost: a pass over everything.
    *
    * @returns what was found; damage is in `problems`, not thrown
    * @throws BancosError `CLOSED`
@@ -802,7 +803,17 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   verify(): VerifyReport {
-    return verifyRegion(this.participant());
+    return this.verifyWith(null);
+  }
+
+  /** @internal {@link Store.verify} with progress. */
+  verifyWith(onProgress: VerifyProgress | null): VerifyReport {
+    return verifyRegion(this.participant(), this.recovers, onProgress);
+  }
+
+  /** Does it finish what the dead left? */
+  private get recovers(): boolean {
+    return this.opened.registered && !this.readOnly;
   }
 
   /**
@@ -826,7 +837,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   collect(): number {
     const p = this.participant();
-    if (!this.opened.registered || this.readOnly) return 0;
+    if (!this.recovers) return 0;
     recoverTheDead(p.region, p.slot);
     let freed = 0;
     // Twice: the first moves the epoch on, so that the second can free what was retired in it.

@@ -137,7 +137,8 @@ function inspect(
   const wrong = explain(before, played, contents(rescuer, problems));
   if (wrong !== null) problems.push(wrong);
   if (problems.length > 0) return;
-  // Who was not in the way is dead still: now it is looked for.
+  // Who was not in the way is dead still: now it is looked for, by verify(), which may find no damage in what it left.
+  verify(rescuer, problems);
   run(rescuer, (store) => store.collect());
   const there = contents(rescuer, problems);
   const then = explain(before, played, there);
