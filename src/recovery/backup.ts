@@ -152,8 +152,9 @@ function waitForQuiet(region: Region, me: number): boolean {
   for (let slot = 1; slot <= slotsUsed(h); slot++) {
     const them = slotCell(slot);
     for (let round = 0; load32(h, them, INTENT_STATE) !== 0; round++) {
-      // A free slot has an intent in a damaged file only.
+      // A free slot has an intent in a damaged file only; and we are in no change.
       if (slotState(load32(h, them, SLOT_WORD)) === SLOT_FREE) break;
+      if (slot === me) throw corrupt("the slot of who makes the backup has an intent", them);
       if (round % 64 === 63) {
         if (monotonicNs() > until) return false;
         recoverSlot(region, slot, me);

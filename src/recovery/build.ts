@@ -1,17 +1,14 @@
 /**
- * A tree made of leaves that come in key order, from its right edge up: no descent, no node that grows.
+ * A tree made of leaves that come in key order, from its right edge up: no descent, no node that grows, no leaf that is
+ * read: it is enough to know where each differs from the one before.
  *
  * Open are the nodes on the path to the leaf that came last, each with the children that it has so far. What is below
  * the last of them is not in it yet: the leaf, or the node that was closed last. A new leaf differs from the one before
  * it first in digit d. Then all open nodes deeper than d are complete: each takes its last child and is written, and is
  * itself the last child of the one above. If no open node has depth d, one is opened.
  */
-import { corrupt } from "../errors.ts";
-import { AUX_SHIFT, COUNTS, LEAF_KEY, LIVE, NODE256, TAG } from "../memory/layout.ts";
-import { fillWord, load32, store32 } from "../memory/primitives.ts";
-import { SCRATCH_KEY } from "../memory/scratch.ts";
-import { readToScratch } from "../node/bytes.ts";
-import { firstDifference, keyLengthOf } from "../node/leaf.ts";
+import { AUX_SHIFT, COUNTS, LIVE, NODE256, TAG } from "../memory/layout.ts";
+import { fillWord, store32 } from "../memory/primitives.ts";
 import { clearNode, countsOf, kindFor, place } from "../node/node.ts";
 import type { Participant } from "../reclaim/participant.ts";
 
@@ -19,6 +16,8 @@ import type { Participant } from "../reclaim/participant.ts";
 class OpenNode {
   depth = 0;
   count = 0;
+  /** The digit of the child that is not in it yet. */
+  lastDigit = 0;
   readonly digits = new Uint8Array(256);
   readonly children = new Int32Array(256);
 
@@ -35,10 +34,11 @@ export class TreeBuilder {
   private top = 0;
   /** The last child of `open[top]`, 0: no leaf has come. */
   private last = 0;
-  /** Digits of the leaf that came last, with the terminator. */
-  private digits: Buffer = Buffer.alloc(64);
-  /** The first digit in which the leaf that is compared next differs from that one, as far as is known. */
+  /** The first digit in which the leaf that comes next differs from the one that was added last, as far as is known. */
   private difference = Number.POSITIVE_INFINITY;
+  /** That digit of either. */
+  private before = 0;
+  private after = 0;
 
   /** The root is `p.root`, empty. Nobody else is there. */
   constructor(p: Participant) {
@@ -46,44 +46,26 @@ export class TreeBuilder {
   }
 
   /**
-   * Compares the key of `leaf`, which comes next, with that of the leaf that was compared last; it is the one for the
-   * next comparison. Is it another? Throws CORRUPT where it does not come after it.
+   * The next leaf, whether it will be added or not, differs from the one before it first in digit `d`: `after` instead of
+   * `before`. Of the first leaf of all, `after` is its first digit, and `d` 0.
    */
-  isNext(leaf: number): boolean {
-    const { p } = this;
-    const { h, key } = p;
-    const tag = load32(h, leaf, TAG);
-    const digits = keyLengthOf(tag);
-    const d = firstDifference(h, leaf, tag, p.keyLength);
-    if (d < 0) return false;
-    const before = key[d]!;
-    readToScratch(h, leaf, LEAF_KEY, SCRATCH_KEY, digits);
-    key[digits] = 0;
-    p.keyLength = digits;
-    // A terminator in the middle of a key has two keys in the same place.
-    if (before >= key[d]!) throw corrupt("a leaf's key goes on behind its end", leaf);
-    if (d < this.difference) this.difference = d;
-    return true;
+  differ(d: number, before: number, after: number): void {
+    if (d < this.difference) {
+      this.difference = d;
+      this.before = before;
+      this.after = after;
+    } else if (d === this.difference) {
+      this.after = after;
+    }
   }
 
-  /** Begins the comparisons with `leaf`. */
-  begin(leaf: number): void {
-    const { p } = this;
-    const digits = keyLengthOf(load32(p.h, leaf, TAG));
-    readToScratch(p.h, leaf, LEAF_KEY, SCRATCH_KEY, digits);
-    p.key[digits] = 0;
-    p.keyLength = digits;
-  }
-
-  /** Adds `leaf`, whose key is the one that was compared last. */
+  /** Adds a leaf: the one that {@link differ} was called for last. */
   add(leaf: number): void {
-    const { p } = this;
-    if (this.last !== 0) this.makePlace(this.difference);
+    const { difference, after } = this;
+    if (this.last !== 0) this.makePlace(difference);
+    this.open[this.top]!.lastDigit = after;
     this.difference = Number.POSITIVE_INFINITY;
     this.last = leaf;
-    const length = p.keyLength + 1;
-    if (this.digits.length < length) this.digits = Buffer.alloc(length * 2);
-    p.key.copy(this.digits, 0, 0, length);
   }
 
   private makePlace(d: number): void {
@@ -94,14 +76,14 @@ export class TreeBuilder {
       node.depth = d;
       node.count = 0;
     }
-    node.add(this.digits[d]!, this.last);
+    node.add(this.before, this.last);
   }
 
   /** Writes all open nodes that are deeper than `d`. */
   private closeDownTo(d: number): void {
     for (; this.open[this.top]!.depth > d; this.top--) {
       const node = this.open[this.top]!;
-      node.add(this.digits[node.depth]!, this.last);
+      node.add(node.lastDigit, this.last);
       this.last = this.written(node);
     }
   }
@@ -124,7 +106,7 @@ export class TreeBuilder {
     const node = this.open[0]!;
     if (this.last !== 0) {
       this.closeDownTo(0);
-      node.add(this.digits[0]!, this.last);
+      node.add(node.lastDigit, this.last);
     }
     fillWord(h, root, COUNTS, 4, 257, 0);
     fill(h, NODE256, root, node);

@@ -115,7 +115,7 @@ import { anyLeaf, depthOnPath, descend, digitOf } from "../rowex/place.ts";
 import { TreeBuilder } from "./build.ts";
 import { CellList } from "./celllist.ts";
 import type { RebuildReport } from "./lifecycle.ts";
-import { AHEAD, sortByKey } from "./sort.ts";
+import { AHEAD, type Differences, sortByKey } from "./sort.ts";
 import { failSync } from "./sync.ts";
 
 /**
@@ -151,12 +151,22 @@ export function forEachLeafCell(region: Region, visit: (cell: number, bytes: num
 /** Is it a leaf that was published, of at most `room` bytes, with the right checksum and a mark that can be its own? */
 export function isValidLeaf(region: Region, cell: number, room: number, mostMarked: number): boolean {
   const h = region.h;
-  const tag = load32(h, cell, TAG);
-  if ((tag & KIND_MASK) !== LEAF || (tag & REACHABLE) === 0) return false;
+  return (
+    soundBytes(region, cell, load32(h, cell, TAG), room) !== 0 &&
+    canBeMarked(markKind(h, cell), markedAt(h, cell), mostMarked)
+  );
+}
+
+/** Bytes of the cell if it is a leaf that was published, with the right checksum; else 0. */
+function soundBytes(region: Region, cell: number, tag: number, room: number): number {
+  const { h } = region;
+  if ((tag & KIND_MASK) !== LEAF || (tag & REACHABLE) === 0) return 0;
   const bytes = bytesOf(h, cell, tag, room);
-  if (bytes === 0 || !isSound(h, region.salt, cell, tag, keyLengthOf(tag), typeOf(tag), bytes)) return false;
-  const m = markedAt(h, cell);
-  const mark = markKind(h, cell);
+  return bytes !== 0 && isSound(h, region.salt, cell, tag, keyLengthOf(tag), typeOf(tag), bytes) ? bytes : 0;
+}
+
+/** Only a mark that says since when has an m, and that is one of a sync that there can have been. */
+function canBeMarked(mark: number, m: number, mostMarked: number): boolean {
   return mark === MARK_NONE || mark === MARK_VOID ? m === 0 : m <= mostMarked;
 }
 
@@ -206,7 +216,10 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   const found = new CellList();
   forEachLeafCell(region, (cell, room) => {
     const tag = load32(h, cell, TAG);
-    if (tag === FREE || !isValidLeaf(region, cell, room, mostMarked)) {
+    const bytes = tag === FREE ? 0 : soundBytes(region, cell, tag, room);
+    const mark = markKind(h, cell);
+    const m = bytes === 0 ? 0 : markedAt(h, cell);
+    if (bytes === 0 || !canBeMarked(mark, m, mostMarked)) {
       // Nothing was ever promised of it, and no half-done state makes it valid.
       if (tag !== FREE) invalid++;
       store32(h, cell, TAG, FREE);
@@ -214,12 +227,10 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
       return;
     }
     leaves++;
-    const bytes = bytesOf(h, cell, tag, room);
-    clear(region, cell, bytes, room - bytes);
-    const mark = markKind(h, cell);
+    if (bytes < room) clear(region, cell, bytes, room - bytes);
     highestSeq = Math.max(highestSeq, sequenceOf(h, cell));
     if (mark === MARK_VOID) return;
-    if (mark !== MARK_NONE) highestMark = Math.max(highestMark, markedAt(h, cell));
+    highestMark = Math.max(highestMark, m);
     found.add(cell);
   });
   const keys = buildTree(p, found, onDisk);
@@ -419,7 +430,7 @@ function splitAbove(p: Participant, d: number, leaf: number, otherDigit: number)
   let i = p.pathLength - 1;
   while (i >= 0 && depthOnPath(p, i) >= d) i--;
   // The root's digit tells two keys apart, unless a terminator stands in the middle of one of them.
-  if (i < 0) throw corrupt("a leaf's key goes on behind its end", leaf);
+  if (i < 0) throw goesOn(leaf);
   const child = i === p.pathLength - 1 ? p.leaf : p.path[i + 1]!;
   const node = newNode(p, NODE4, d);
   place(h, NODE4, node, 0, otherDigit, child);
@@ -447,37 +458,55 @@ function newNode(p: Participant, kind: number, depth: number): number {
 function buildTree(p: Participant, found: CellList, onDisk: number): number {
   const h = p.h;
   const { cells, count } = found;
-  const sorting = sortByKey(h, cells, count);
-  while (sorting.next().done !== true);
+  const { at, digits } = differencesOf(h, found);
   const builder = new TreeBuilder(p);
   let keys = 0;
-  if (count > 0) builder.begin(cells[0]!);
   for (let i = 0; i < count; ) {
+    const before = digits[i]! >>> 8;
+    const after = digits[i]! & 0xff;
+    // A terminator in the middle of a key has two keys in the same place.
+    if (i > 0 && before >= after) throw goesOn(cells[i]!);
+    builder.differ(at[i]! === 0 ? 0 : at[i]! - 1, before, after);
     let decider = cells[i]!;
-    // The leaf that is behind these has another key; to find that it is compared with theirs, so it is added first.
     let next = i + 1;
     if (i + AHEAD < count) prefetch(h, cells[i + AHEAD]!);
-    while (next < count && haveSameKey(h, p, cells[next]!)) {
-      const other = cells[next++]!;
-      const isLater = sequenceOf(h, other) > sequenceOf(h, decider);
-      setMark(h, isLater ? decider : other, MARK_VOID, 0);
-      if (isLater) decider = other;
+    if (next < count && at[next] === 0) {
+      const keyLength = readKey(p, decider);
+      do {
+        const other = cells[next++]!;
+        if (!hasKey(h, other, load32(h, other, TAG), keyLength)) throw goesOn(other);
+        const isLater = sequenceOf(h, other) > sequenceOf(h, decider);
+        setMark(h, isLater ? decider : other, MARK_VOID, 0);
+        if (isLater) decider = other;
+      } while (next < count && at[next] === 0);
     }
     if (isThere(h, decider, onDisk)) {
       builder.add(decider);
       keys++;
     }
-    if (next < count) builder.isNext(cells[next]!);
     i = next;
   }
   builder.finish();
   return keys;
 }
 
-/** Has the leaf the key in the scratch buffer? */
-function haveSameKey(h: number, p: Participant, leaf: number): boolean {
-  return hasKey(h, leaf, load32(h, leaf, TAG), p.keyLength);
+/** Sorts the leaves. */
+function differencesOf(h: number, { cells, count }: CellList): Differences {
+  const sorting = sortByKey(h, cells, count);
+  for (;;) {
+    const step = sorting.next();
+    if (step.done === true) return step.value;
+  }
 }
+
+/** Reads the key of a leaf into the scratch buffer; its length. */
+function readKey(p: Participant, leaf: number): number {
+  const keyLength = keyLengthOf(load32(p.h, leaf, TAG));
+  readToScratch(p.h, leaf, LEAF_KEY, SCRATCH_KEY, keyLength);
+  return keyLength;
+}
+
+const goesOn = (leaf: number): Error => corrupt("a leaf's key goes on behind its end", leaf);
 
 /** Does the leaf that decides its key say that the key is there? Then it is made LIVE, and its mark NONE. */
 function isThere(h: number, leaf: number, onDisk: number): boolean {

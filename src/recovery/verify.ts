@@ -422,8 +422,12 @@ class Look {
     const { h } = this;
     for (let slot = 1; slot <= slotsUsed(h); slot++) {
       const me = slotCell(slot);
-      if (slotState(load32(h, me, SLOT_WORD)) === 0 && load32(h, me, INTENT_STATE) !== 0) {
-        this.report("INTENT", me, `slot ${slot} is free and has an intent`);
+      if (load32(h, me, INTENT_STATE) !== 0) {
+        if (slotState(load32(h, me, SLOT_WORD)) === SLOT_FREE) {
+          this.report("INTENT", me, `slot ${slot} is free and has an intent`);
+        } else if (slot === this.p.slot) {
+          this.report("INTENT", me, `slot ${slot}, of who verifies, has an intent`);
+        }
       }
       for (const base of [SLOT_LIMBO, SLOT_WAITING]) {
         this.attempt(() =>

@@ -1,6 +1,6 @@
 /** What the damaged files of this suite have found, each by itself: all of them hung, or gave wrong answers, once. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import { BancosError, inspectKey, open } from "../../src/index.ts";
 import {
   AUX_SHIFT,
@@ -73,6 +73,22 @@ test("a free slot that has an intent keeps nobody from a backup, is not given ou
   const copy = open(`${path}.copy`);
   expect([...copy]).toEqual([["a", "value of a"]]);
   finish(copy);
+});
+
+test("an intent in the slot of the store that makes a backup is CORRUPT, and verify() names it", async () => {
+  // The backup waited half a minute for itself.
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  store.set("a", 1);
+  store.flushSync();
+  const fd = openSync(path, "r+");
+  writeSync(fd, Int32Array.of(INTENT_CHECKED), 0, 4, slotCell(1) * 8 + INTENT_STATE);
+  await expect(store.backup(`${path}.copy`)).rejects.toMatchObject({ code: "CORRUPT" });
+  expect(store.verify().problems.map(({ code }) => code)).toContain("INTENT");
+  writeSync(fd, Int32Array.of(0), 0, 4, slotCell(1) * 8 + INTENT_STATE);
+  closeSync(fd);
+  await store.backup(`${path}.copy`);
+  finish(store);
 });
 
 test("a walk that comes to the same keys again is CORRUPT, in either direction", () => {
