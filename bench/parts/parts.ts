@@ -1,5 +1,6 @@
 /** All parts, on one store. */
 import { cellParts } from "./cells.ts";
+import { chainParts } from "./chain.ts";
 import { inside } from "./inside.ts";
 import { keyParts } from "./keys.ts";
 import { lookupParts } from "./lookup.ts";
@@ -28,6 +29,7 @@ export async function withParts(
       ...keyParts(),
       ...nodes.parts,
       ...lookupParts(store),
+      ...chainParts(store),
       ...orderParts(store),
       ...cells.parts,
     ]);
