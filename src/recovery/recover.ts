@@ -224,7 +224,13 @@ export function recoverSlot(region: Region, slot: number, me: number): boolean {
   if (responsible !== me && !isGone(region, responsible)) return false;
   const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
   if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) return false;
-  finishRecovery(region, slot, me);
+  try {
+    finishRecovery(region, slot, me);
+  } catch (error) {
+    // It can't be finished: for whoever comes next to try. Were it ours still, it would keep us from leaving.
+    cas32(h, cell, SLOT_WORD, claimed, word);
+    throw error;
+  }
   return true;
 }
 

@@ -20,8 +20,11 @@ export const AHEAD = 12;
 const PAUSE = 1 << 14;
 /** Digits in a window. */
 const WINDOW = 8;
-/** So many digits at the start of a window that all leaves of a large range share are worth reading the next ones instead. */
-const WORTH_SKIPPING = 4;
+/**
+ * Digits at the start of a window that all leaves of a large range share are skipped in so many: fewer are not worth another
+ * look at the leaves, and each window begins at a whole word of its leaf, since some processors load no other ones.
+ */
+const SKIPPED = 4;
 const RADIX = 256;
 /** Before and after, where a key goes on behind its terminator: no two keys differ like that. */
 const NO_DIGITS = 0xffff;
@@ -115,7 +118,7 @@ class Sorter {
         this.readSome(i, Math.min(i + PAUSE, to), words[r + DEPTH]!, ahead);
         if (this.isTimeToPause()) yield r / count;
       }
-      for (let shared = this.sharedBy(from, to); shared >= WORTH_SKIPPING; shared = this.sharedBy(from, to)) {
+      for (let shared = this.sharedBy(from, to); shared > 0; shared = this.sharedBy(from, to)) {
         words[r + DEPTH]! += shared;
         const again = new Ahead(this.h, this.cells, words.subarray(r, r + RANGE_WORDS));
         for (let i = from; i < to; i += PAUSE) {
@@ -138,7 +141,7 @@ class Sorter {
     }
   }
 
-  /** How many digits all windows of a large range begin with, if no terminator is among them; else 0. */
+  /** How many digits, in whole words, all windows of a large range begin with, if no terminator is among them; else 0. */
   private sharedBy(from: number, to: number): number {
     const { high, low } = this;
     if (to - from <= MANY) return 0;
@@ -150,7 +153,8 @@ class Sorter {
       highBits |= high[i]! ^ firstHigh;
       lowBits |= low[i]! ^ firstLow;
     }
-    const shared = (highBits !== 0 ? Math.clz32(highBits) : 32 + Math.clz32(lowBits)) >>> 3;
+    const same = (highBits !== 0 ? Math.clz32(highBits) : 32 + Math.clz32(lowBits)) >>> 3;
+    const shared = same - (same % SKIPPED);
     return shared > 0 && hasTerminator(firstHigh, firstLow, shared) ? 0 : shared;
   }
 

@@ -56,6 +56,7 @@ import {
   STATE_MASK,
   slotCell,
   TAG,
+  UNIT,
 } from "../memory/layout.ts";
 import { sleepMs } from "../memory/platform.ts";
 import { load8, load32, sum64 } from "../memory/primitives.ts";
@@ -71,7 +72,7 @@ import { isBefore } from "../reclaim/order.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { isDead, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import { isValidLeaf } from "./rebuild.ts";
-import { recoverTheDead } from "./recover.ts";
+import { recoverSlot } from "./recover.ts";
 
 /** Something that is wrong in a file; part of {@link VerifyReport}. */
 export interface Problem {
@@ -138,24 +139,40 @@ export function verifyRegion(
   recovers: boolean,
   onProgress: VerifyProgress | null = null,
 ): VerifyReport {
-  if (recovers) recoverFirst(p);
-  let report = new Look(p, onProgress).run();
-  for (let look = 1; look < LOOKS && !report.ok && othersWrite(p); look++) {
+  const stuck = new Map<number, Problem>();
+  const look = (): VerifyReport => {
+    if (recovers) recoverAll(p, stuck);
+    return new Look(p, onProgress).run();
+  };
+  let wrote = othersWrite(p);
+  let report = look();
+  for (let looks = 1; looks < LOOKS && !report.ok; looks++) {
+    // Whoever wrote during the look may be gone by now.
+    const writes = othersWrite(p);
+    if (!wrote && !writes) break;
+    wrote = writes;
     waitForEpoch(p);
-    const again = new Look(p, onProgress).run();
+    const again = look();
     const before = new Set(report.problems.map((problem) => `${problem.code}@${problem.offset}`));
     const problems = again.problems.filter((problem) => before.has(`${problem.code}@${problem.offset}`));
     report = { ...again, problems, ok: problems.length === 0 };
   }
-  return report;
+  return stuck.size === 0
+    ? report
+    : { ...report, ok: false, problems: [...stuck.values(), ...report.problems] };
 }
 
-/** Damage that stands in the way of a recovery is what the look will find. */
-function recoverFirst(p: Participant): void {
-  try {
-    recoverTheDead(p.region, p.slot);
-  } catch (error) {
-    if (!(error instanceof BancosError && error.code === "CORRUPT")) throw error;
+/** Recovers the dead; `stuck` has for each slot what stands in the way of its recovery. */
+function recoverAll({ h, region, slot: me }: Participant, stuck: Map<number, Problem>): void {
+  for (let slot = 1; slot <= slotsUsed(h); slot++) {
+    try {
+      recoverSlot(region, slot, me);
+      stuck.delete(slot);
+    } catch (error) {
+      if (!(error instanceof BancosError && error.code === "CORRUPT")) throw error;
+      const message = `what the participant in slot ${slot} left when it died can't be finished: ${error.message}`;
+      stuck.set(slot, { code: "INTENT", offset: slotCell(slot) * UNIT, message });
+    }
   }
 }
 

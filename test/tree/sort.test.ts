@@ -76,6 +76,15 @@ test("by windows of eight digits, whatever the keys share", () => {
   }
 });
 
+test("many keys that share any number of digits, so that windows begin behind those", () => {
+  for (let shared = 0; shared <= 20; shared++) {
+    const store = open<number>(freshPath(), { flushEvery: 0 });
+    for (let i = 0; i < 700; i++) store.set(`${"s".repeat(shared)}${i * 7919}`, i);
+    expectSorted(store, false);
+    finish(store);
+  }
+});
+
 test("keys of all bytes, which are more digits than bytes", () => {
   const pick = random(seed + 1);
   for (const bytes of [1, 2, 9, 40]) {

@@ -39,17 +39,20 @@ import {
   SB_FRONTIER,
   SB_GATE,
   SB_NO_IN_PLACE,
+  SB_SLOTS_USED,
   SB_SYNC_OWNER,
   SLAB_BYTES,
   SLAB_CELLS,
   SLAB_CLAIMED,
   SLAB_FREE,
   SLAB_RUN,
+  SLOT_ALIVE,
   SLOT_BYTES,
   SLOT_KEY_COUNT,
   SLOT_LIMBO,
   SLOT_SHIFT,
   SLOT_WAITING,
+  SLOT_WORD,
   STATE_MASK,
 } from "../../src/memory/layout.ts";
 import { entryClass, entryKind, entryWord } from "../../src/memory/slabs.ts";
@@ -156,6 +159,37 @@ test("verify() takes a slab for sound that somebody has claimed who is there, or
   const patient = new Patient();
   claimSlab(patient, 1);
   expect(patient.store.verify().problems).toEqual([]);
+  patient.heal();
+});
+
+test("verify() takes for sound what a writer does during the look that is gone when it ends", () => {
+  const store = open<string>(quickPath(), { flushEvery: 0 });
+  fillSample(store);
+  for (let round = 0; round < 3; round++) {
+    const other = open<string>(store.path, { flushEvery: 0 });
+    let began = false;
+    const report = store.verifyWith(() => {
+      if (began) return;
+      began = true;
+      other.set(`written during look ${round}`, "x".repeat(2000));
+      other.close();
+    });
+    expect(began).toBe(true);
+    expect(report.problems).toEqual([]);
+  }
+  expectSound(store);
+  store.close();
+});
+
+test("verify() names an intent of the dead that can't be finished, and keeps nobody from leaving", () => {
+  const patient = new Patient();
+  const dead = slotOf(3);
+  patient.write(SB_SLOTS_USED, 3);
+  patient.write(dead + SLOT_WORD, SLOT_ALIVE);
+  patient.write(dead + INTENT_STATE, 9);
+  const { problems } = patient.store.verify();
+  expect(problems).toContainEqual({ code: "INTENT", offset: dead, message: expect.stringMatching(/slot 3/) });
+  expect(patient.read(dead + SLOT_WORD)).toBe(SLOT_ALIVE);
   patient.heal();
 });
 
