@@ -6,6 +6,11 @@
  * The right to recover slot D is its slot word: (incarnation, ALIVE) or (incarnation, RECOVERING by X), taken by
  * compare-and-swap when D, or X, is dead. A participant's own recovery finishes what it was recovering before its slot
  * is free again, so that "by X" never names a later owner of X's slot.
+ *
+ * In a damaged file a recovery may be impossible. Then the word goes back to what it was before the claim, by
+ * compare-and-swap: the others see D dead and not recovered, as before, may try, and are told the same; X is not kept from
+ * leaving. Nobody else can have changed the word meanwhile, since X, who is named in it, is alive. If X dies before it
+ * puts the word back, D is "by X" as after a death anywhere in a recovery; what was done of it is done again.
  */
 import { corrupt } from "../errors.ts";
 import {
@@ -215,19 +220,24 @@ export function recoverSlot(region: Region, slot: number, me: number): boolean {
   // Whoever asks may have read the number a moment after it was cleared.
   if (slot < 1 || slot > SLOTS || slot === me) return false;
   const h = region.h;
-  const cell = slotCell(slot);
-  const word = load32(h, cell, SLOT_WORD);
+  const word = load32(h, slotCell(slot), SLOT_WORD);
   const state = slotState(word);
   if (state === SLOT_FREE) return false;
   const responsible = state === SLOT_ALIVE ? slot : slotBy(word);
   // By ourselves: an exception cut it short.
   if (responsible !== me && !isGone(region, responsible)) return false;
+  return claimAndFinish(region, slot, me, word);
+}
+
+/** Claims slot `slot`, whose word is `word`, and recovers it; false if another was faster. */
+function claimAndFinish(region: Region, slot: number, me: number, word: number): boolean {
+  const { h } = region;
+  const cell = slotCell(slot);
   const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
   if (cas32(h, cell, SLOT_WORD, word, claimed) !== 1) return false;
   try {
     finishRecovery(region, slot, me);
   } catch (error) {
-    // It can't be finished: for whoever comes next to try. Were it ours still, it would keep us from leaving.
     cas32(h, cell, SLOT_WORD, claimed, word);
     throw error;
   }
@@ -275,8 +285,7 @@ export function adoptRecoveriesOf(region: Region, dead: number, me: number): voi
     const state = slotState(word);
     if ((state !== SLOT_RECOVERING && state !== SLOT_COLLECTING) || slotBy(word) !== dead || slot === dead)
       continue;
-    const claimed = slotWord(slotIncarnation(word), me, SLOT_RECOVERING);
-    if (cas32(h, slotCell(slot), SLOT_WORD, word, claimed) === 1) finishRecovery(region, slot, me);
+    claimAndFinish(region, slot, me, word);
   }
 }
 

@@ -99,6 +99,8 @@ export function load16(h: number, cell: number, off: number): number {
 }
 
 export function load32(h: number, cell: number, off: number): number {
+  // Some processors fault there.
+  if ((off & 3) !== 0) throw new Error(`load32 at ${off}, which is no multiple of 4`);
   const at = reading(h, cell, off, 4);
   return at < 0 ? 0 : machine.words[at >>> 2]!;
 }
