@@ -9,13 +9,15 @@
 //   intent 2, LIVE, [C], intent 3, live count and key count, load of the epoch, RETIRED, limbo, unlock,
 //   intent 0. Every shared access is one step; every order of the steps is tried. With `crash` the first
 //   writer may die before any step and is recovered; with `double` the recoverer may die too and another
-//   starts again. With `epoch` cells are really reused. In the modes `hint`, `hinttwo`, `hintpairs` a search
-//   begins at the node that the key's leaf hung from when it was met before, as src/rowex/hints.ts does.
+//   starts again. With `epoch` cells are really reused. In the modes `hint`, `hinttwo`, `hintpairs` a read
+//   begins at the leaf that the key had when it was met before, a change at the node which that hung from, as
+//   src/rowex/hints.ts does. A leaf that a change puts into the tree or takes out of it has the writer's slot
+//   in its tag for as long as the tag does not tell whether it is in the tree.
 //
 // What is checked
 //   Linearizability of every result and of the final tree; the shape of the tree, depths and prefixes,
 //   counts, locks; no cell leaked, retired twice, or freed while somebody holds it; iteration in order and
-//   complete; no deadlock.
+//   complete; no deadlock. With `in-tree`, in every state: what is LIVE and held by nobody is in the tree.
 //
 // How it runs
 //   An operation is ordinary code, run again from its beginning for each step: the results of the steps it
@@ -46,16 +48,24 @@ struct Options {
   bool doubleCrash = false;
   bool epoch = false;
   bool inplace = false;
-  bool hint = false;          // searches begin from hints
-  bool newNodeUnlocked = false; // a new node becomes LIVE with its writer's lock, which goes after [C]
-  bool hintReadsOnly = false; // a replacement begins from the root; reads and in-place numbers from hints
+  bool hint = false;   // searches begin from hints
+  bool inTree = false; // looks at every state whether what is LIVE and unlocked is in the tree
   // Mutations
-  bool hintLocked = false;        // a hint's node may be locked
-  bool hintRetired = false;       // a hint's node may be RETIRED
-  bool hintNoSlot = false;        // a hint's node is not asked for the leaf
-  bool hintNoSeq = false;         // a hint's leaf may be in another life
-  bool hintLeafOnly = false;      // a hint's node is not looked at: the leaf is LIVE, in the same life
-  bool hintNoCheck = false;       // a replacement, from a hint or not, does not check the slot under the lock
+  bool newNodeUnlocked = false;       // a new node becomes LIVE without its writer's lock
+  bool newLeafUnlocked = false;       // and so does a new leaf
+  bool oldLeafUnlocked = false;       // the old leaf is not locked before [C]
+  bool leafUnlockAfterNode = false;   // the new leaf is unlocked after the new node
+  bool leafUnlockLate = false;        // and after the locked node
+  bool recoveryLeavesOld = false;     // recovery does not lock the old leaf before it makes [C]
+  bool recoveredLeafUnlocked = false; // recovery makes a new leaf LIVE without a lock
+  bool recoveredLeafLate = false;     // recovery unlocks the new leaf after the nodes
+  bool hintLeafLocked = false;        // a reader's hint: the leaf may be locked
+  bool hintLeafRetired = false;       // the leaf may be RETIRED
+  bool hintNoKey = false;             // the leaf's key is not compared
+  bool hintLocked = false;            // a writer's hint: the node may be locked
+  bool hintRetired = false;           // the node may be RETIRED
+  bool hintNoSlot = false;            // the node is not asked for the leaf
+  bool hintNoCheck = false; // a replacement, from a hint or not, does not check the slot under the lock
   bool recoveredUnlocked = false; // recovery makes a new node LIVE without a lock
   bool lookAtSlot = false;        // recovery decides by what the slot holds
   bool liveUnchecked = false;     // recovery makes new cells LIVE whatever their tag is
@@ -97,12 +107,11 @@ enum Field {
   CHILD3 = CHILD0 + 3,
   KEY,
   VALUE,
-  SEQ, // of the lives of this cell as a leaf: with the cell, it tells lives apart as the sequence number does
   FIELDS
 };
 enum NodeKind : uint8_t { LEAF = 1, SMALL, INDEXED, DIRECT };
 
-/** Tag: state | (slot + 1) << 2. A LIVE cell's slot is its lock holder. */
+/** Tag: state | (slot + 1) << 2. A LIVE cell's slot is its lock holder; nobody waits for a leaf's. */
 enum TagState : uint8_t { FREE, PRIVATE, LIVE, RETIRED };
 constexpr uint8_t tagOf(TagState state, int slotPlus1) {
   return static_cast<uint8_t>(state | slotPlus1 << 2);
@@ -123,7 +132,7 @@ struct Intent {
   uint8_t record[3];
 };
 
-/** LOOKUP is a GET that neither uses nor takes a hint. */
+/** LOOKUP is a GET that neither uses nor takes a hint. INSERT returns the value that is there already. */
 enum OpType : uint8_t { NO_OP, GET, SET, REMOVE, INSERT, COMPARE_REMOVE, SCAN, LOOKUP };
 struct Operation {
   OpType type;
@@ -145,7 +154,7 @@ struct Process {
 
 /** What a process remembers of a key: `node` 0 nothing. */
 struct Hint {
-  uint8_t node, leaf, seq;
+  uint8_t node, leaf;
 };
 constexpr int HINTS = 8;
 
@@ -251,6 +260,9 @@ void store(int c, int field, int value) {
     return 0;
   });
 }
+/** A step if anybody looks at the tags of leaves, or at those of new nodes: hints do, and recovery. */
+template <class Effect> int tagStep(Effect effect) { return opt.hint || opt.crash ? step(effect) : quiet(effect); }
+
 /** A store to a cell only we know. */
 void write(int c, int field, int value) {
   if (!replaying())
@@ -309,12 +321,7 @@ int loadEpoch() {
 /** With hints the first writer builds the first tree, and the reader needs no cells. */
 int slabOf(int slot) { return opt.hint && slot > 0 ? (slot == 1 ? 18 : CELLS) : 2 + slot * POOL; }
 
-/** The number of its lives stays. */
-void clearCell(int c) {
-  uint8_t lives = st.cell[c][SEQ];
-  memset(st.cell[c], 0, FIELDS);
-  st.cell[c][SEQ] = lives;
-}
+void clearCell(int c) { memset(st.cell[c], 0, FIELDS); }
 
 /** A private cell of ours: recorded, then PRIVATE. slots.cpp has those two stores apart. */
 int allocate(int i) {
@@ -452,50 +459,56 @@ int descend(int key) {
 
 int indexOfKey(int key);
 
-/** The key's leaf by our hint, and the node it is in; 0: search from the root. Loads from cells that may be
- * anything. */
-int findByHint(int key, int &n) {
-  if (!opt.hint || self().again)
+/** Our hint for the key: node 0, none. It stays as it is until the operation ends. */
+Hint hintFor(int key) { return !opt.hint || self().again ? Hint{} : st.hint[me][indexOfKey(key)]; }
+
+/** The tag of `c`, which may be anything: held by us from here on if it is `good`. */
+template <class Good> bool hintedTag(const char *what, int c, Good good) {
+  return step([&]() -> int {
+    const uint8_t *cell = st.cell[c];
+    bool ok = good(cell[KIND], stateOf(cell[TAG]), holderOf(cell[TAG]));
+    if (ok)
+      touch(c); // our epoch must keep it
+    snprintf(note, sizeof note, "hint: tag of %s c%d is %d: %s", what, c, cell[TAG], ok ? "good" : "no");
+    return ok;
+  });
+}
+
+/** A reader's hint, the key's leaf; 0: search from the root. */
+int leafByHint(int key) {
+  int leaf = hintFor(key).leaf;
+  if (leaf == 0)
     return 0;
-  const Hint hint = st.hint[me][indexOfKey(key)]; // stays as it is until the operation ends
+  bool good = hintedTag("leaf", leaf, [](int kind, TagState state, int holder) {
+    if (state == RETIRED && opt.hintLeafRetired)
+      return kind == LEAF;
+    return kind == LEAF && state == LIVE && (holder == 0 || opt.hintLeafLocked);
+  });
+  if (!good || (load(leaf, KEY) != key && !opt.hintNoKey))
+    return 0;
+  return leaf;
+}
+
+/** A writer's hint, the node: the key's leaf in it; 0: search from the root. */
+int nodeByHint(int key, int &n) {
+  const Hint hint = hintFor(key);
   if (hint.node == 0)
     return 0;
   n = hint.node;
-  int leaf = hint.leaf;
-  if (!opt.hintLeafOnly) {
-    bool good = step([&]() -> int { // (a)
-      const uint8_t *cell = st.cell[n];
-      bool state = stateOf(cell[TAG]) == LIVE || (opt.hintRetired && stateOf(cell[TAG]) == RETIRED);
-      bool free = stateOf(cell[TAG]) == RETIRED || holderOf(cell[TAG]) == 0 || opt.hintLocked;
-      bool ok = state && free && cell[KIND] >= SMALL;
-      if (ok)
-        touch(n);
-      snprintf(note, sizeof note, "hint: tag of c%d is %d: %s", n, cell[TAG], ok ? "good" : "no");
-      return ok;
-    });
-    if (!good)
-      return 0;
-    if (!opt.hintNoSlot && findChild(n, digitOf(key, peek(n, DEPTH))) != leaf) // (c)
-      return 0;
-  }
-  bool isLeaf = step([&]() -> int { // (d), the tag
-    const uint8_t *cell = st.cell[leaf];
-    TagState state = stateOf(cell[TAG]);
-    bool ok = cell[KIND] == LEAF && (state == LIVE || (state == RETIRED && !opt.hintLeafOnly));
-    snprintf(note, sizeof note, "hint: tag of leaf c%d is %d: %s", leaf, cell[TAG], ok ? "good" : "no");
-    return ok;
+  bool good = hintedTag("node", n, [](int kind, TagState state, int holder) {
+    if (state == RETIRED && opt.hintRetired)
+      return kind >= SMALL;
+    return kind >= SMALL && state == LIVE && (holder == 0 || opt.hintLocked);
   });
-  if (!isLeaf)
+  if (!good)
     return 0;
-  bool same = step([&]() -> int { // (d), the sequence number. From here on our epoch must keep the leaf.
-    bool ok = opt.hintNoSeq || st.cell[leaf][SEQ] == hint.seq;
-    if (ok)
-      touch(leaf);
-    snprintf(note, sizeof note, "hint: life of leaf c%d is %d: %s", leaf, st.cell[leaf][SEQ],
-             ok ? "good" : "no");
-    return ok;
+  int leaf = opt.hintNoSlot ? hint.leaf : findChild(n, digitOf(key, peek(n, DEPTH)));
+  if (leaf == 0)
+    return 0;
+  good = hintedTag("leaf", leaf, [](int kind, TagState state, int) {
+    return kind == LEAF && (state == LIVE || state == RETIRED);
   });
-  if (!same || peek(leaf, KEY) != key)
+  if (!good || peek(leaf, KEY) != key)
     return 0;
   return leaf;
 }
@@ -608,8 +621,6 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
       in = Intent{};
   }
   int position = quiet([&] { return st.tail[me]; });
-  if (opt.hint && c.freshLeaf != 0)
-    write(c.freshLeaf, SEQ, quiet([&] { return st.cell[c.freshLeaf][SEQ] + 1; }));
   setIntent(me, 2);
   if (opt.storesAfterTwo)
     uncovered();
@@ -626,9 +637,10 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     snprintf(note, sizeof note, "c%d LIVE", fresh);
   };
   const int nodeHolder = !opt.newNodeUnlocked ? me + 1 : 0;
+  const int leafHolder = !opt.newLeafUnlocked ? me + 1 : 0;
   auto leafLive = [&] {
     if (c.freshLeaf != 0)
-      live(c.freshLeaf, 0);
+      live(c.freshLeaf, leafHolder);
     return 0;
   };
   auto nodeLive = [&] {
@@ -651,6 +663,16 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     step(bothLive);
   } else {
     quiet(bothLive);
+  }
+  if (c.oldLeaf != 0 && !opt.oldLeafUnlocked) {
+    tagStep([&] {
+      touch(c.oldLeaf);
+      if (opt.inTree && st.cell[c.oldLeaf][TAG] != tagOf(LIVE, 0))
+        bad("the leaf that leaves is held, or not LIVE");
+      st.cell[c.oldLeaf][TAG] = tagOf(LIVE, me + 1);
+      snprintf(note, sizeof note, "c%d leaves", c.oldLeaf);
+      return 0;
+    });
   }
   store(c.cell, c.field, c.value); // [C]
   if (opt.unlockFirst)
@@ -702,10 +724,24 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     else
       quiet(append);
   }
+  auto unlockLeaf = [&](bool now) { // by a plain store
+    if (!now || c.freshLeaf == 0 || opt.newLeafUnlocked)
+      return;
+    tagStep([&] {
+      if (opt.inTree && st.cell[c.freshLeaf][TAG] != tagOf(LIVE, me + 1))
+        bad("the new leaf has not its writer's lock any more");
+      st.cell[c.freshLeaf][TAG] = tagOf(LIVE, 0);
+      snprintf(note, sizeof note, "leaf c%d unlocked", c.freshLeaf);
+      return 0;
+    });
+  };
+  unlockLeaf(!opt.leafUnlockAfterNode && !opt.leafUnlockLate);
   if (!opt.newNodeUnlocked && c.freshNode != 0)
     unlock(c.freshNode);
+  unlockLeaf(opt.leafUnlockAfterNode);
   if (!opt.unlockFirst)
     unlock(c.locked);
+  unlockLeaf(opt.leafUnlockLate);
   if (opt.unlockBeforeCount)
     storeLive();
   setIntent(me, 0);
@@ -729,8 +765,7 @@ void opLookup(int key) {
 bool hintsMatter() { return opt.hint && self().operation + 1u < programs[me].size(); }
 
 void opGet(int key) {
-  int n;
-  int c = findByHint(key, n);
+  int c = leafByHint(key);
   if (c != 0)
     return finish(load(c, VALUE));
   if (!hintsMatter())
@@ -738,11 +773,8 @@ void opGet(int key) {
   c = descend(key);
   if (c == 0 || peek(c, KEY) != key)
     return finish(0);
-  n = path[pathLength - 1];
-  int seq = peek(c, SEQ);
   int value = load(c, VALUE);
-  st.hint[me][indexOfKey(key)] = {static_cast<uint8_t>(n), static_cast<uint8_t>(c),
-                                  static_cast<uint8_t>(seq)};
+  st.hint[me][indexOfKey(key)] = {static_cast<uint8_t>(path[pathLength - 1]), static_cast<uint8_t>(c)};
   finish(value);
 }
 
@@ -942,7 +974,7 @@ void addChild(int n, int key, int value) {
 
 void opSet(int key, int value, bool insertOnly) {
   int n = 0;
-  int c = opt.hintReadsOnly && !opt.inplace && !insertOnly ? 0 : findByHint(key, n);
+  int c = nodeByHint(key, n);
   if (c == 0) {
     c = descend(key);
     n = path[pathLength - 1];
@@ -950,7 +982,7 @@ void opSet(int key, int value, bool insertOnly) {
   if (c != 0 && peek(c, KEY) == key) {
     if (insertOnly) {
       giveBackAll();
-      return finish(0);
+      return finish(load(c, VALUE));
     }
     return replaceLeaf(n, c, key, value);
   }
@@ -1040,14 +1072,23 @@ void opRemove(int key, int expected) {
 
 constexpr int DEAD = 0;
 
+/** Loads and stores like src/recovery: only the order of the unlocks keeps others from storing in between. */
 void recoverUnlock(int c) {
   if (c == 0)
     return;
-  step([&] {
+  bool held = step([&]() -> int {
     if (stateOf(st.cell[c][TAG]) == FREE)
       bad("recovery touches a free cell");
-    if (st.cell[c][TAG] == tagOf(LIVE, DEAD + 1))
-      st.cell[c][TAG] = tagOf(LIVE, 0);
+    bool ours = st.cell[c][TAG] == tagOf(LIVE, DEAD + 1);
+    snprintf(note, sizeof note, "c%d is %s", c, ours ? "held by the dead" : "not held by the dead");
+    return ours;
+  });
+  if (!held)
+    return;
+  step([&] {
+    if (opt.inTree && st.cell[c][TAG] != tagOf(LIVE, DEAD + 1))
+      bad("recovery unlocks what the dead does not hold any more");
+    st.cell[c][TAG] = tagOf(LIVE, 0);
     snprintf(note, sizeof note, "unlock c%d", c);
     return 0;
   });
@@ -1072,7 +1113,8 @@ void recoverLive(const Intent &in) {
       return;
     uint8_t &tag = st.cell[c][TAG];
     if (tag == tagOf(PRIVATE, DEAD + 1)) {
-      bool locked = !opt.newNodeUnlocked && !opt.recoveredUnlocked && c == in.fresh[1];
+      bool locked = c == in.fresh[1] ? !opt.newNodeUnlocked && !opt.recoveredUnlocked
+                                     : !opt.newLeafUnlocked && !opt.recoveredLeafUnlocked;
       tag = tagOf(LIVE, locked ? DEAD + 1 : 0);
     } else if (opt.liveUnchecked) {
       if (stateOf(tag) == RETIRED || stateOf(tag) == FREE)
@@ -1095,6 +1137,17 @@ void recoverLive(const Intent &in) {
     live(in.fresh[0]);
     live(in.fresh[1]);
     snprintf(note, sizeof note, "tags LIVE");
+    return 0;
+  });
+}
+
+void recoverOldLeaf(int c) {
+  if (c == 0 || opt.oldLeafUnlocked || opt.recoveryLeavesOld)
+    return;
+  step([&] {
+    if (st.cell[c][TAG] == tagOf(LIVE, 0))
+      st.cell[c][TAG] = tagOf(LIVE, DEAD + 1);
+    snprintf(note, sizeof note, "c%d leaves", c);
     return 0;
   });
 }
@@ -1137,6 +1190,7 @@ void opRecover() {
     redo = in.field != 0 && now == in.value;
   } else if (state == 2) {
     recoverLive(in);
+    recoverOldLeaf(in.oldLeaf);
   }
   if (state == 2 && !opt.lookAtSlot) {
     store(in.cell, in.field, in.value);
@@ -1173,10 +1227,15 @@ void opRecover() {
   } else if (state != 0) {
     recoverUnlock(in.node);
   }
+  const bool leafLocked = redo && !opt.newLeafUnlocked;
+  if (leafLocked && !opt.recoveredLeafLate)
+    recoverUnlock(in.fresh[0]);
   if (redo && !opt.newNodeUnlocked)
     recoverUnlock(in.fresh[1]);
   if (state != 0)
     recoverUnlock(in.parent);
+  if (leafLocked && opt.recoveredLeafLate)
+    recoverUnlock(in.fresh[0]);
   step([&] {
     for (int c : st.intent[DEAD].record)
       if (c != 0 && st.cell[c][TAG] == tagOf(PRIVATE, DEAD + 1))
@@ -1290,6 +1349,7 @@ uint64_t linearize(uint64_t config, int p, const Operation &op) {
     config = without | static_cast<uint64_t>(op.value) << shift;
     break;
   case INSERT:
+    result = now;
     if (now == 0)
       config = without | static_cast<uint64_t>(op.value) << shift;
     break;
@@ -1594,6 +1654,37 @@ void checkEnd() {
 // Search
 // ---------------------------------------------------------------------------------------------------------
 
+/** What hints rely on. */
+void checkInTree() {
+  uint32_t found = 0;
+  int open[CELLS];
+  int count = 0;
+  auto reach = [&](int c) {
+    if (c != 0 && !(found >> c & 1)) {
+      found |= 1u << c;
+      open[count++] = c;
+    }
+  };
+  reach(1);
+  for (int i = 0; i < count; i++) {
+    const uint8_t *cell = st.cell[open[i]];
+    if (cell[KIND] == LEAF)
+      continue;
+    if (cell[KIND] == INDEXED) {
+      for (int digit = 0; digit < 4; digit++)
+        if (cell[INDEX0 + digit] != 0)
+          reach(cell[CHILD0 + cell[INDEX0 + digit] - 1]);
+    } else {
+      for (int j = 0; j < widthOf(cell[KIND], cell[COUNTS] & 15); j++)
+        reach(cell[CHILD0 + j]);
+    }
+  }
+  for (int c = 2; c < CELLS; c++)
+    if (st.cell[c][TAG] == tagOf(LIVE, 0) && !(found >> c & 1))
+      problem = st.cell[c][KIND] == LEAF ? "a leaf that is LIVE and unlocked is not in the tree"
+                                         : "a node that is LIVE and unlocked is not in the tree";
+}
+
 HashSet visited;
 uint64_t statesHere, statesTotal, endsTotal;
 std::vector<std::pair<int, std::string>> trace;
@@ -1613,6 +1704,11 @@ bool search() {
   statesTotal++;
   if (++statesHere > opt.limit)
     return true;
+  if (opt.inTree) {
+    checkInTree();
+    if (!problem.empty())
+      return false;
+  }
   const State before = st;
   bool any = false;
   auto follow = [&](int who, const char *what) {
@@ -1719,7 +1815,7 @@ void buildTree(const Tree &tree, const Program &before) {
         n = c;
       }
       for (auto &table : st.hint)
-        table[indexOfKey(pair.first)] = {static_cast<uint8_t>(n), static_cast<uint8_t>(c), st.cell[c][SEQ]};
+        table[indexOfKey(pair.first)] = {static_cast<uint8_t>(n), static_cast<uint8_t>(c)};
     }
   }
   Hint kept[3][HINTS];
@@ -1845,13 +1941,21 @@ const Flag flags[] = {
     {"double", &Options::doubleCrash},
     {"epoch", &Options::epoch},
     {"inplace", &Options::inplace},
+    {"in-tree", &Options::inTree},
     {"new-node-unlocked", &Options::newNodeUnlocked},
-    {"hint-reads-only", &Options::hintReadsOnly},
+    {"new-leaf-unlocked", &Options::newLeafUnlocked},
+    {"old-leaf-unlocked", &Options::oldLeafUnlocked},
+    {"leaf-unlock-after-node", &Options::leafUnlockAfterNode},
+    {"leaf-unlock-late", &Options::leafUnlockLate},
+    {"recovery-leaves-old-unlocked", &Options::recoveryLeavesOld},
+    {"recovered-leaf-unlocked", &Options::recoveredLeafUnlocked},
+    {"recovered-leaf-unlock-late", &Options::recoveredLeafLate},
+    {"hint-leaf-locked", &Options::hintLeafLocked},
+    {"hint-leaf-retired", &Options::hintLeafRetired},
+    {"hint-no-key", &Options::hintNoKey},
     {"hint-locked", &Options::hintLocked},
     {"hint-retired", &Options::hintRetired},
     {"hint-no-slot", &Options::hintNoSlot},
-    {"hint-no-seq", &Options::hintNoSeq},
-    {"hint-leaf-only", &Options::hintLeafOnly},
     {"hint-no-check", &Options::hintNoCheck},
     {"recovered-unlocked", &Options::recoveredUnlocked},
     {"look-at-slot", &Options::lookAtSlot},
@@ -1955,9 +2059,10 @@ int main(int argc, char **argv) {
           const Operation get = of(GET, pair.first);
           const Operation lookup = of(LOOKUP, pair.first);
           const Operation set = of(SET, pair.first, 6);
+          const Operation insert = of(INSERT, pair.first, 6);
           std::vector<Program> bs, readers;
           if (mode == "hintpairs") {
-            bs = {{get, lookup}, {lookup, get}, {get, set}, {set, lookup}};
+            bs = {{get, lookup}, {lookup, get}, {get, set}, {set, lookup}, {lookup, insert}, {insert, lookup}};
             readers = {{}};
           } else {
             for (const Operation &b : ofB)

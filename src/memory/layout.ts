@@ -100,7 +100,7 @@ export const SB_SYNC_TURN = 848;
 export const SB_FRONTIER = 896;
 /** Hint: free slabs below the frontier. */
 export const SB_FREE_SLABS = 900;
-/** How often a slab of nodes was freed: moves before the slab can be cut in another way (rowex/hints.ts). */
+/** How often a slab was freed: moves before the slab can be cut in another way (rowex/hints.ts). */
 export const SB_SLABS_FREED = 904;
 /** Highest slot number ever claimed. */
 export const SB_SLOTS_USED = 960;

@@ -33,7 +33,6 @@ import {
   KIND_MASK,
   LEAF,
   MAX_SLABS,
-  NODE256,
   REGION_SLABS,
   SB,
   SB_CAPACITY,
@@ -292,8 +291,9 @@ function findFreeRun(region: Region, count: number): number {
   return -1;
 }
 
-/** Gives a slab that the caller owns back. */
+/** Gives a slab that the caller owns back. First of all, whoever follows a hint is told that cells may begin elsewhere. */
 function freeSlab(region: Region, slab: number): void {
+  fetchAdd32(region.h, SB, SB_SLABS_FREED, 1);
   store32(region.h, entryCell(slab), ENTRY_WORD, entryWord(SLAB_FREE, 0, 0));
   fetchAdd32(region.h, SB, SB_FREE_SLABS, 1);
 }
@@ -343,6 +343,17 @@ export function slabWord(region: Region, cell: number): number {
   throw corrupt("a cell to be freed lies in no slab of cells", cell);
 }
 
+/** What kind of cell begins at `cell` of a slab with entry word `word`: LEAF, LIMBO, a node's kind; 0: none does. */
+function kindIn(word: number, cell: number): number {
+  const offset = cell & (SLAB_UNITS - 1);
+  if (entryKind(word) === SLAB_RUN) return offset === 0 ? LEAF : 0;
+  const sizeClass = entryClass(word);
+  if (entryKind(word) !== SLAB_CELLS || sizeClass >= CLASSES || CLASS_CELLS[sizeClass] === 0) return 0;
+  const units = CLASS_BYTES[sizeClass]! >>> 3;
+  if (offset % units !== 0 || offset / units >= CLASS_CELLS[sizeClass]!) return 0;
+  return sizeClass >= FIRST_LEAF_CLASS ? LEAF : sizeClass;
+}
+
 /**
  * Does a cell with tag `tag` begin at `cell`, as its slab is cut now? A record of a cell may be older than the slab's
  * present use, and what lies there be the middle of somebody's value.
@@ -350,15 +361,31 @@ export function slabWord(region: Region, cell: number): number {
 export function beginsCell(region: Region, cell: number, tag: number): boolean {
   const slab = cell >>> SLAB_SHIFT;
   if (slab < FIRST_DATA_SLAB || slab >= region.capacity) return false;
-  const word = load32(region.h, entryCell(slab), ENTRY_WORD);
-  const offset = cell & (SLAB_UNITS - 1);
-  const kind = tag & KIND_MASK;
-  if (entryKind(word) === SLAB_RUN) return kind === LEAF && offset === 0;
-  const sizeClass = entryClass(word);
-  if (entryKind(word) !== SLAB_CELLS || sizeClass >= CLASSES || CLASS_CELLS[sizeClass] === 0) return false;
-  const units = CLASS_BYTES[sizeClass]! >>> 3;
-  if ((sizeClass >= FIRST_LEAF_CLASS ? LEAF : sizeClass) !== kind) return false;
-  return offset % units === 0 && offset / units < CLASS_CELLS[sizeClass]!;
+  const kind = kindIn(load32(region.h, entryCell(slab), ENTRY_WORD), cell);
+  return kind !== 0 && kind === (tag & KIND_MASK);
+}
+
+/**
+ * Tag of the cell that begins at `cell`, or 0 if none does, for who knows nothing of it: its slab may be freed and cut
+ * anew at any time, and a value that looks like a tag lie there.
+ *
+ * The tag is what was loaded while the slab was cut as its entry says. The entry is the same before and after, so if the
+ * slab was cut in another way in between, it was freed twice in between, and the second of these moves the count before
+ * the entry.
+ */
+export function tagOfCell(region: Region, cell: number): number {
+  const h = region.h;
+  const slab = cell >>> SLAB_SHIFT;
+  if (slab < FIRST_DATA_SLAB || slab >= region.capacity) return 0;
+  const slabsFreed = load32(h, SB, SB_SLABS_FREED);
+  const word = load32(h, entryCell(slab), ENTRY_WORD);
+  const kind = kindIn(word, cell);
+  if (kind === 0) return 0;
+  const tag = load32(h, cell, TAG);
+  if ((tag & KIND_MASK) !== kind) return 0;
+  if (load32(h, entryCell(slab), ENTRY_WORD) !== word || load32(h, SB, SB_SLABS_FREED) !== slabsFreed)
+    return 0;
+  return tag;
 }
 
 /**
@@ -466,8 +493,6 @@ function freeIfEmpty(region: Region, slab: number, sizeClass: number): boolean {
   exchange32(h, entryCell(slab), ENTRY_FREED, 0);
   const free = countFree(region, slab, sizeClass);
   if (free === CLASS_CELLS[sizeClass] && slab !== FIRST_DATA_SLAB) {
-    // First of all, whoever has a hint of a node is told that nodes no longer begin where they did.
-    if (sizeClass <= NODE256) fetchAdd32(h, SB, SB_SLABS_FREED, 1);
     freeSlab(region, slab);
     return true;
   }

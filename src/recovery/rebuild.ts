@@ -45,7 +45,6 @@ import {
   NODE256,
   REACHABLE,
   REGION_SLABS,
-  RETIRED,
   SB,
   SB_DONE,
   SB_EPOCH,
@@ -514,7 +513,8 @@ function isThere(h: number, leaf: number, onDisk: number): boolean {
   if (mark === MARK_DELETED || (mark === MARK_SUPERSEDED && markedAt(h, leaf) <= onDisk)) return false;
   if (mark !== MARK_NONE) setMark(h, leaf, MARK_NONE, 0);
   const tag = load32(h, leaf, TAG);
-  if ((tag & STATE_MASK) === RETIRED) store32(h, leaf, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
+  if ((tag & (STATE_MASK | SLOT_MASK)) !== LIVE)
+    store32(h, leaf, TAG, (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE);
   return true;
 }
 

@@ -152,8 +152,9 @@ function redo(region: Region, slot: number, state: number): void {
     makeLive(h, slot, load32(h, me, INTENT_NEW1), slot << SLOT_SHIFT);
     const newLeaf = load32(h, me, INTENT_NEW0);
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
-    makeLive(h, slot, newLeaf, 0);
+    makeLive(h, slot, newLeaf, slot << SLOT_SHIFT);
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
+    if (oldLeaf !== 0) lockLeaf(h, slot, oldLeaf);
     if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
       markRemoved(h, oldLeaf, MARK_DELETED);
     const field = load32(h, me, INTENT_FIELD);
@@ -184,8 +185,15 @@ function redo(region: Region, slot: number, state: number): void {
     if (markKind(h, oldLeaf) === MARK_VOID) appendAgain(h, slot, SLOT_LIMBO, position, oldLeaf, epoch);
     else appendAgain(h, slot, SLOT_WAITING, load32(h, me, INTENT_WAITING), oldLeaf, epoch);
   }
+  unlockIfHeld(h, slot, load32(h, me, INTENT_NEW0));
   unlockIfHeld(h, slot, load32(h, me, INTENT_NEW1));
   unlockIfHeld(h, slot, parent);
+}
+
+/** The leaf that a change takes out of the tree: hints do not lead to it any more. */
+function lockLeaf(h: number, slot: number, leaf: number): void {
+  const tag = load32(h, leaf, TAG);
+  if ((tag & (STATE_MASK | SLOT_MASK)) === LIVE) store32(h, leaf, TAG, tag | (slot << SLOT_SHIFT));
 }
 
 function makeLive(h: number, slot: number, cell: number, lock: number): void {

@@ -255,17 +255,19 @@ export function commit(p: Participant): void {
   store32(h, me, INTENT_STATE, INTENT_CHECKED);
 
   // 9. What is new is LIVE before anybody can reach it from the root. A hint from the cell's earlier life can name it
-  // already: a node is locked until the tree has it, or a change that begins there could come before this one.
+  // already: it is locked until the tree has it, or who follows the hint would see this change before it is made.
   if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag | (p.slot << SLOT_SHIFT));
   if (newLeaf !== 0) {
     const persists = p.region.persists;
     // A value outside of the checksum has to be there before the tag makes it count: the processor writes cache lines
     // back as it likes. (Tag and checksum lie in one line: the tag of the cell's earlier life can't make it count.)
     if (persists && typeOf(p.newLeafTag) === TYPE_FLOAT64) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
-    store32(h, newLeaf, TAG, p.newLeafTag);
+    store32(h, newLeaf, TAG, p.newLeafTag | (p.slot << SLOT_SHIFT));
     if (persists) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
   }
-  // 10. A leaf that goes is marked before it goes: a rebuild must not find it unmarked and unreplaced.
+  // For the same reason a leaf that goes is locked as long as it looks as if it were in the tree.
+  if (oldLeaf !== 0) store32(h, oldLeaf, TAG, lockedTag(p, p.leafTag));
+  // 10. A leaf that is removed is marked before it goes: a rebuild must not find it unmarked and unreplaced.
   let isVoid = false;
   if (p.oldLeafMark === INTENT_MARK_REMOVED) {
     isVoid = markRemoved(h, oldLeaf, MARK_DELETED);
@@ -312,7 +314,8 @@ export function commit(p: Participant): void {
       else p.waiting.append(oldLeaf, epoch);
     }
   }
-  // 17.
+  // 17. The leaf first: as long as the node above it is locked, nobody else stores to its tag.
+  if (newLeaf !== 0) store32(h, newLeaf, TAG, p.newLeafTag);
   if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
   unlockParent(p);
   // 18.
@@ -329,5 +332,7 @@ export function commit(p: Participant): void {
   p.newLeafHasRun = false;
 }
 
+const lockedTag = (p: Participant, tag: number): number =>
+  (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE | (p.slot << SLOT_SHIFT);
 const retiredTag = (p: Participant, tag: number): number =>
   (tag & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (p.slot << SLOT_SHIFT);

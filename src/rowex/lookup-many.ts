@@ -36,24 +36,19 @@ export class Lanes {
 
   /** Looks up the keys in the first `count` lanes. The caller is in an epoch. Throws CORRUPT. */
   lookup(p: Participant, count: number, hints: Hints): void {
-    const { lengths, leaves, hashes, hinted, keys, tags } = this;
+    const { lengths, leaves, hashes, hinted, tags } = this;
     // What the hints name is asked for all at once, before any of it is looked at.
     for (let i = 0; i < count; i++) {
       hashes[i] = hashDigits(p.words, (SCRATCH_LANES + i * LANE_BYTES) >>> 2, lengths[i]!);
-      const at = hints.probe(hashes[i]!);
-      hinted[i] = at;
-      if (at >= 0) hints.prefetch(p.h, at);
+      hinted[i] = hints.probe(p, hashes[i]!);
     }
     let left = 0;
     for (let i = 0; i < count; i++) {
-      const at = hinted[i]!;
-      if (at >= 0) {
-        const leaf = hints.check(p, at, keys[i]!, SCRATCH_LANES + i * LANE_BYTES, lengths[i]!);
-        if (leaf !== 0) {
-          leaves[i] = leaf;
-          tags[i] = p.leafTag;
-          continue;
-        }
+      const leaf = hinted[i]!;
+      if (leaf !== 0 && hints.checkLeaf(p, leaf, SCRATCH_LANES + i * LANE_BYTES, lengths[i]!) !== 0) {
+        leaves[i] = leaf;
+        tags[i] = p.leafTag;
+        continue;
       }
       this.active[left++] = i;
     }

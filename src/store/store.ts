@@ -154,7 +154,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       const found = this.hints.find(p);
       done = write(p, this.payload, condition, found);
-      if (done && !found && p.leafNode !== 0) this.hints.note(p, p.leafNode, p.leaf);
+      if (done) this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
       done = this.upkeep.again(p, error, () => write(p, this.payload, condition, false));
@@ -220,7 +220,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
 
   /** The leaf of the key in the scratch buffer, or 0; `p.leafTag` is its tag. In an epoch. */
   private find(p: Participant): number {
-    if (this.hints.find(p)) return p.leaf;
+    const hinted = this.hints.leafOf(p);
+    if (hinted !== 0) return hinted;
     const leaf = lookup(p);
     if (leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)) return 0;
     this.hints.note(p, p.leafNode, leaf);
@@ -409,7 +410,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let done: boolean;
     try {
-      done = updateIf(p, payload, matches, this.hints.find(p));
+      const found = this.hints.find(p);
+      done = updateIf(p, payload, matches, found);
+      if (done) this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
       done = this.upkeep.again(p, error, () => updateIf(p, payload, matches, false));
@@ -452,7 +455,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let sum: number | bigint;
     try {
-      sum = add(p, both, show(key), this.hints.find(p));
+      const found = this.hints.find(p);
+      sum = add(p, both, show(key), found);
+      this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
       sum = this.upkeep.again(p, error, () => add(p, both, show(key), false));

@@ -11,9 +11,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Key, KeyEncoding, OpenOptions, Store, Value } from "../../src/index.ts";
 import { SB_CLEAN } from "../../src/memory/layout.ts";
+import { Hints } from "../../src/rowex/hints.ts";
 import { random } from "../random.ts";
 import { Attempt, contentOf, newFigures, openAny, type Sample } from "./attempt.ts";
-import { everWritten, keysOf, type Size } from "./content.ts";
+import { everWritten, keyAt, keysOf, type Size } from "./content.ts";
 import { type Image, mutate, reboot, surveyed } from "./mutate.ts";
 import { Target } from "./target.ts";
 
@@ -102,6 +103,7 @@ async function attempt(number: number): Promise<number> {
   const { sample, image, store } = row;
   const { target } = sample;
   const pick = random(Math.imul(seed, 0x2545f491) + number);
+  if (store !== null) setHints(store, sample, number % 2 === 0);
   const mutant = mutate(image, target.bytes, seed, number);
   const isDisowned = store === null && mutant.length > SB_CLEAN + 4 && pick(6) === 0;
   if (isDisowned) reboot(target.bytes);
@@ -118,7 +120,6 @@ async function attempt(number: number): Promise<number> {
   if (store !== null) {
     figures.beneath++;
     trial.read(store, mutant.forged);
-    target.forgetHints();
     report(number, trial, image, mutant.what, "beneath an open store");
   } else {
     target.setLength(mutant);
@@ -128,6 +129,15 @@ async function attempt(number: number): Promise<number> {
   const milliseconds = performance.now() - started;
   target.restore();
   return milliseconds;
+}
+
+/**
+ * What an open store knows of where keys are, before its file is damaged: that of all of them, or nothing. Not what it
+ * took from the mutants before, so that each can be tried again alone.
+ */
+function setHints(store: Store<Value, Key>, { size, encoding }: Sample, all: boolean): void {
+  (store as unknown as { hints: Hints }).hints = new Hints();
+  if (all) for (const i of keysOf(size)) store.get(keyAt(encoding, i));
 }
 
 /** What is done with a mutant of a file that nobody has open. */

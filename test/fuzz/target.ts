@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { open } from "../../src/index.ts";
-import { SB_CLEAN, SB_DEVICE, SB_SLABS_FREED, SLAB_BYTES } from "../../src/memory/layout.ts";
+import { SB_CLEAN, SB_DEVICE, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { type Mutant, PAGE } from "./mutate.ts";
 
 export class Target {
@@ -57,16 +57,6 @@ export class Target {
   reset(): void {
     this.base = this.image;
     this.restore();
-  }
-
-  /**
-   * Has an open store forget where it has met keys: the file goes back to what it was beneath it, and what it noted in a
-   * damaged one would be believed.
-   */
-  forgetHints(): void {
-    const freed = this.base.readInt32LE(SB_SLABS_FREED) + 1;
-    this.base.writeInt32LE(freed, SB_SLABS_FREED);
-    this.bytes.writeInt32LE(freed, SB_SLABS_FREED);
   }
 
   /** Gives the file the length of the mutant that its bytes have become. */

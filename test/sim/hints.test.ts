@@ -12,21 +12,26 @@ import { Failures, told } from "./report.ts";
 import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type Actor, measure, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
 
+/** Of the accesses of a recovery, one in so many is looked at. */
+const STRIDE = 397;
+
 interface Three {
   readonly scenario: Scenario;
   /** Changes the tree. */
   readonly a: Actor;
   /** Has hints of all keys. */
   readonly b: Actor;
-  /** Has none. */
+  /** Have none. */
   readonly c: Actor;
+  readonly d: Actor;
   readonly back: () => void;
 }
 
 function three(scenario: Scenario): Three {
   const { a, b } = stage(scenario, false);
   const c = openActor("C");
-  return { scenario, a, b, c, back: remember([a, b, c]) };
+  const d = openActor("D");
+  return { scenario, a, b, c, d, back: remember([a, b, c, d]) };
 }
 
 /** What changes the tree: the scenario's own, and a key that goes and comes back, in the cells that it left: the value is as long as the old one. */
@@ -164,6 +169,82 @@ test("what a hint has shown every later search shows, whether the change goes on
   expect(failures.report()).toEqual([]);
 });
 
+test("what a dead writer's recovery does to the tree, a hint shows at the same moment", () => {
+  const failures = new Failures();
+  let runs = 0;
+  let turn = 0;
+  for (const scenario of SCENARIOS) {
+    const on = three(scenario);
+    for (const change of changes(scenario)) {
+      on.back();
+      const { stores } = measure(on.a, inOne(change));
+      for (const key of someKeys(scenario)) {
+        const states = statesOf(scenario, change, key);
+        for (let n = 0; n < stores; n++) {
+          // One access in so many of the recovery, not the same ones each time.
+          for (let at = 1 + (turn++ % STRIDE); ; at += STRIDE) {
+            on.back();
+            if (runToDeath(on.a, inOne(change), n, "killed").how !== "died") break;
+            const read: string[] = [];
+            on.c.thread.hookAt = at;
+            on.c.thread.hook = () => read.push(get(on.d, key), get(on.b, key), get(on.d, key));
+            run(on.c, collect.run);
+            on.c.thread.rearm();
+            if (read.length === 0) break;
+            runs++;
+            read.push(get(on.b, key), get(on.c, key));
+            if (!inOrder(states, read))
+              failures.note(`${scenario.name}: ${change.name}, dead after ${n} stores, recovery at ${at}`, [
+                `${key} was ${read.join(", ")}`,
+              ]);
+          }
+        }
+      }
+    }
+  }
+  console.log(`hints: ${runs} times read inside a recovery`);
+  expect(failures.report()).toEqual([]);
+});
+
+test("who changes does not find by a hint what a search from the root has found to be gone", () => {
+  const failures = new Failures();
+  let runs = 0;
+  for (const scenario of SCENARIOS) {
+    const on = three(scenario);
+    for (const change of changes(scenario)) {
+      on.back();
+      const { accesses } = measure(on.a, inOne(change));
+      for (const key of someKeys(scenario)) {
+        const states = statesOf(scenario, change, key);
+        if (!states.includes(show(undefined))) continue;
+        for (let n = 1; n <= accesses; n++) {
+          on.back();
+          on.a.thread.hookAt = n;
+          on.a.thread.hook = () => {
+            if (get(on.c, key) !== show(undefined)) return;
+            runs++;
+            try {
+              run(on.b, (store) => store.insert(key, "inserted"));
+            } catch (error) {
+              const what = `${scenario.name}: ${change.name}, before access ${n}`;
+              failures.note(what, [`${key} is absent; inserted: ${told(error)}`]);
+            }
+          };
+          try {
+            runAll(on.a, change);
+          } catch {
+            // It may meet what was inserted.
+          }
+          on.a.thread.rearm();
+          machine.violations = [];
+        }
+      }
+    }
+  }
+  console.log(`hints: ${runs} inserts of a key that is gone, by a hint`);
+  expect(failures.report()).toEqual([]);
+});
+
 // The schedule that `tree hintpairs new-node-unlocked` of model/ finds: A takes the cell of the node that B has a hint of.
 test("a write from a hint that has returned is what a search from the root finds", () => {
   newWorld();
@@ -171,6 +252,7 @@ test("a write from a hint that has returned is what a search from the root finds
   for (const key of ["pkA", "pkB", "q"]) run(a, set(key, "old").run);
   const b = openActor("B");
   const c = openActor("C");
+  run(b, (store) => store.compareAndSet("pkA", "never there", "nor this"));
   run(b, (store) => store.get("pkA"));
   // The node above pkA and pkB goes, and is the next that A takes.
   run(a, remove("pkB").run);

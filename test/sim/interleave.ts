@@ -55,8 +55,11 @@ export function stage(scenario: Scenario, promised: boolean, accident: Accident 
   }
   const b = openActor("B");
   // Both have met the keys before, and search by their hints at first; no more keys than have room in the first table.
-  for (const actor of [a, b])
+  // Refused, and so only met: from then on they take hints for changes as well.
+  for (const actor of [a, b]) {
+    run(actor, (store) => store.compareAndSet(scenario.keys[0]![0], "never there", "nor this"));
     for (const [key] of scenario.keys.slice(0, 32)) run(actor, (store) => store.get(key));
+  }
   const problems: string[] = [];
   verify(a, problems);
   if (problems.length > 0) throw new Error(`${scenario.name}: ${problems.join("; ")}`);

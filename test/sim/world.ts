@@ -12,6 +12,7 @@ import { emptyStore } from "../../src/memory/superblock.ts";
 import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
 import { Hints } from "../../src/rowex/hints.ts";
+import { HintTable } from "../../src/rowex/hinttable.ts";
 import { Flusher } from "../../src/store/flusher.ts";
 import type { OpenOptions } from "../../src/store/options.ts";
 import { Store } from "../../src/store/store.ts";
@@ -67,7 +68,7 @@ export const guests: Actor[] = [];
 // ---- going back ----------------------------------------------------------------------------------------------------
 
 type Restore = () => void;
-const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, Limbo, Region, ValueEncoder];
+const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, HintTable, Limbo, Region, ValueEncoder];
 /** Larger arrays hold nothing from one operation to the next. */
 const SMALL = 256;
 
