@@ -225,21 +225,24 @@ static handle handles[HANDLES] __attribute__((aligned(64)));
 /* cell * 8 + off is below 2^36, and sizes below are at most 2^62, so the sums cannot wrap. */
 #define place(cell, off) ((u64)(u32)(cell)*8 + (u32)(off))
 
+/* By integers: a handle without a file or a buffer has the base 0, to which C adds nothing, not even 0. */
+static inline u8 *past(u8 *base, u64 bytes) { return (u8 *)((u64)base + bytes); }
+
 static inline u8 *readable(i32 h, i32 cell, i32 off, u64 size) {
   handle *e = entry(h);
   u64 at = place(cell, off);
-  return at + size <= e->limit ? e->base + at : (u8 *)0;
+  return at + size <= e->limit ? past(e->base, at) : (u8 *)0;
 }
 
 static inline u8 *writable(i32 h, i32 cell, i32 off, u64 size) {
   handle *e = entry(h);
   u64 at = place(cell, off);
-  return at + size <= e->writable ? e->base + at : (u8 *)0;
+  return at + size <= e->writable ? past(e->base, at) : (u8 *)0;
 }
 
 static inline u8 *scratch(i32 h, i32 off, u64 size) {
   handle *e = entry(h);
-  return (u64)(u32)off + size <= e->scratch_size ? e->scratch + (u32)off : (u8 *)0;
+  return (u64)(u32)off + size <= e->scratch_size ? past(e->scratch, (u32)off) : (u8 *)0;
 }
 
 /* Bytes from the first of `count` words, `stride` bytes apart, to the end of the last; 0 if there is none. */
