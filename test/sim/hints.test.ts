@@ -13,7 +13,7 @@ import { SCENARIOS, type Scenario } from "./scenarios.ts";
 import { type Actor, measure, newWorld, openActor, remember, run, runToDeath } from "./world.ts";
 
 /** Of the accesses of a recovery, one in so many is looked at. */
-const STRIDE = 397;
+const STRIDE = 797;
 
 interface Three {
   readonly scenario: Scenario;
@@ -86,38 +86,64 @@ function runAll(actor: Actor, operation: Operation): void {
   for (const part of operation.parts ?? [operation]) run(actor, part.run);
 }
 
-test("a write that has returned is what a hint finds, wherever another change stands still", () => {
-  const failures = new Failures();
-  let runs = 0;
+interface Case {
+  readonly on: Three;
+  readonly change: Operation;
+  readonly key: string;
+  /** Of the change, when nobody disturbs it. */
+  readonly accesses: number;
+  readonly stores: number;
+  /** The values of the key, in the order in which the change gives it them. */
+  readonly states: readonly string[];
+  /** For reports. */
+  readonly name: string;
+}
+
+function* cases(): Generator<Case> {
   for (const scenario of SCENARIOS) {
     const on = three(scenario);
     for (const change of changes(scenario)) {
       on.back();
-      const { accesses } = measure(on.a, inOne(change));
+      const { accesses, stores } = measure(on.a, inOne(change));
+      const name = `${scenario.name}: ${change.name}`;
       for (const key of someKeys(scenario)) {
-        for (const write of [set(key, "fresh"), remove(key)]) {
-          for (let n = 1; n <= accesses; n++) {
-            on.back();
-            const problems: string[] = [];
-            on.a.thread.hookAt = n;
-            on.a.thread.hook = () => {
-              const ending = run(on.c, write.run);
-              if (ending.how !== "done") return;
-              runs++;
-              const expected = write.name.startsWith("set") ? show("fresh") : show(undefined);
-              const found = get(on.b, key);
-              if (found !== expected) problems.push(`${key} is ${found}, not ${expected}`);
-            };
-            try {
-              runAll(on.a, change);
-            } catch (error) {
-              problems.push(told(error));
-            }
-            on.a.thread.rearm();
-            failures.note(`${scenario.name}: ${change.name}, before access ${n}: ${write.name}`, problems);
-            machine.violations = [];
-          }
+        yield { on, change, key, accesses, stores, states: statesOf(scenario, change, key), name };
+      }
+    }
+  }
+}
+
+/** A's change of the case, with `inside` called before its access `n`. */
+function stopped({ on, change }: Case, n: number, inside: () => void): void {
+  on.back();
+  on.a.thread.hookAt = n;
+  on.a.thread.hook = inside;
+  runAll(on.a, change);
+  on.a.thread.rearm();
+}
+
+test("a write that has returned is what a hint finds, wherever another change stands still", () => {
+  const failures = new Failures();
+  let runs = 0;
+  for (const each of cases()) {
+    const { on, key } = each;
+    for (const write of [set(key, "fresh"), remove(key)]) {
+      const expected = write.name.startsWith("set") ? show("fresh") : show(undefined);
+      for (let n = 1; n <= each.accesses; n++) {
+        const problems: string[] = [];
+        try {
+          stopped(each, n, () => {
+            if (run(on.c, write.run).how !== "done") return;
+            runs++;
+            const found = get(on.b, key);
+            if (found !== expected) problems.push(`${key} is ${found}, not ${expected}`);
+          });
+        } catch (error) {
+          problems.push(told(error));
         }
+        on.a.thread.rearm();
+        failures.note(`${each.name}, before access ${n}: ${write.name}`, problems);
+        machine.violations = [];
       }
     }
   }
@@ -128,41 +154,26 @@ test("a write that has returned is what a hint finds, wherever another change st
 test("what a hint has shown every later search shows, whether the change goes on or its maker is dead", () => {
   const failures = new Failures();
   let runs = 0;
-  for (const scenario of SCENARIOS) {
-    const on = three(scenario);
-    for (const change of changes(scenario)) {
+  for (const each of cases()) {
+    const { on, key } = each;
+    const judge = (when: string, read: readonly string[]): void => {
+      runs++;
+      if (!inOrder(each.states, read))
+        failures.note(`${each.name}, ${when}`, [`${key} was ${read.join(", ")}`]);
+    };
+    for (let n = 1; n <= each.accesses; n++) {
+      const read: string[] = [];
+      stopped(each, n, () => read.push(get(on.b, key), get(on.c, key), get(on.b, key)));
+      read.push(get(on.b, key), get(on.c, key));
+      judge(`before access ${n}`, read);
+    }
+    for (let n = 0; n < each.stores; n++) {
       on.back();
-      const size = measure(on.a, inOne(change));
-      for (const key of someKeys(scenario)) {
-        const states = statesOf(scenario, change, key);
-        for (let n = 1; n <= size.accesses; n++) {
-          on.back();
-          const read: string[] = [];
-          on.a.thread.hookAt = n;
-          on.a.thread.hook = () => read.push(get(on.b, key), get(on.c, key), get(on.b, key));
-          runAll(on.a, change);
-          on.a.thread.rearm();
-          read.push(get(on.b, key), get(on.c, key));
-          runs++;
-          if (!inOrder(states, read))
-            failures.note(`${scenario.name}: ${change.name}, before access ${n}`, [
-              `${key} was ${read.join(", ")}`,
-            ]);
-        }
-        for (let n = 0; n < size.stores; n++) {
-          on.back();
-          const ending = runToDeath(on.a, inOne(change), n, "killed");
-          if (ending.how !== "died") break;
-          const read = [get(on.b, key), get(on.c, key), get(on.b, key)];
-          run(on.c, collect.run);
-          read.push(get(on.b, key), get(on.c, key));
-          runs++;
-          if (!inOrder(states, read))
-            failures.note(`${scenario.name}: ${change.name}, dead after ${n} stores`, [
-              `${key} was ${read.join(", ")}`,
-            ]);
-        }
-      }
+      if (runToDeath(on.a, inOne(each.change), n, "killed").how !== "died") break;
+      const read = [get(on.b, key), get(on.c, key), get(on.b, key)];
+      run(on.c, collect.run);
+      read.push(get(on.b, key), get(on.c, key));
+      judge(`dead after ${n} stores`, read);
     }
   }
   console.log(`hints: ${runs} times read by a hint and from the root in turn`);
@@ -173,32 +184,24 @@ test("what a dead writer's recovery does to the tree, a hint shows at the same m
   const failures = new Failures();
   let runs = 0;
   let turn = 0;
-  for (const scenario of SCENARIOS) {
-    const on = three(scenario);
-    for (const change of changes(scenario)) {
-      on.back();
-      const { stores } = measure(on.a, inOne(change));
-      for (const key of someKeys(scenario)) {
-        const states = statesOf(scenario, change, key);
-        for (let n = 0; n < stores; n++) {
-          // One access in so many of the recovery, not the same ones each time.
-          for (let at = 1 + (turn++ % STRIDE); ; at += STRIDE) {
-            on.back();
-            if (runToDeath(on.a, inOne(change), n, "killed").how !== "died") break;
-            const read: string[] = [];
-            on.c.thread.hookAt = at;
-            on.c.thread.hook = () => read.push(get(on.d, key), get(on.b, key), get(on.d, key));
-            run(on.c, collect.run);
-            on.c.thread.rearm();
-            if (read.length === 0) break;
-            runs++;
-            read.push(get(on.b, key), get(on.c, key));
-            if (!inOrder(states, read))
-              failures.note(`${scenario.name}: ${change.name}, dead after ${n} stores, recovery at ${at}`, [
-                `${key} was ${read.join(", ")}`,
-              ]);
-          }
-        }
+  for (const { on, change, key, stores, states, name } of cases()) {
+    for (let n = 0; n < stores; n++) {
+      // One access in so many of the recovery, not the same ones each time.
+      for (let at = 1 + (turn++ % STRIDE); ; at += STRIDE) {
+        on.back();
+        if (runToDeath(on.a, inOne(change), n, "killed").how !== "died") break;
+        const read: string[] = [];
+        on.c.thread.hookAt = at;
+        on.c.thread.hook = () => read.push(get(on.d, key), get(on.b, key), get(on.d, key));
+        run(on.c, collect.run);
+        on.c.thread.rearm();
+        if (read.length === 0) break;
+        runs++;
+        read.push(get(on.b, key), get(on.c, key));
+        if (!inOrder(states, read))
+          failures.note(`${name}, dead after ${n} stores, recovery at ${at}`, [
+            `${key} was ${read.join(", ")}`,
+          ]);
       }
     }
   }
@@ -209,36 +212,22 @@ test("what a dead writer's recovery does to the tree, a hint shows at the same m
 test("who changes does not find by a hint what a search from the root has found to be gone", () => {
   const failures = new Failures();
   let runs = 0;
-  for (const scenario of SCENARIOS) {
-    const on = three(scenario);
-    for (const change of changes(scenario)) {
-      on.back();
-      const { accesses } = measure(on.a, inOne(change));
-      for (const key of someKeys(scenario)) {
-        const states = statesOf(scenario, change, key);
-        if (!states.includes(show(undefined))) continue;
-        for (let n = 1; n <= accesses; n++) {
-          on.back();
-          on.a.thread.hookAt = n;
-          on.a.thread.hook = () => {
-            if (get(on.c, key) !== show(undefined)) return;
-            runs++;
-            try {
-              run(on.b, (store) => store.insert(key, "inserted"));
-            } catch (error) {
-              const what = `${scenario.name}: ${change.name}, before access ${n}`;
-              failures.note(what, [`${key} is absent; inserted: ${told(error)}`]);
-            }
-          };
-          try {
-            runAll(on.a, change);
-          } catch {
-            // It may meet what was inserted.
-          }
-          on.a.thread.rearm();
-          machine.violations = [];
+  for (const each of cases()) {
+    const { on, key } = each;
+    if (!each.states.includes(show(undefined))) continue;
+    for (let n = 1; n <= each.accesses; n++) {
+      const problems: string[] = [];
+      stopped(each, n, () => {
+        if (get(on.c, key) !== show(undefined)) return;
+        runs++;
+        try {
+          run(on.b, (store) => store.insert(key, "inserted"));
+        } catch (error) {
+          problems.push(`${key} is absent; inserted: ${told(error)}`);
         }
-      }
+      });
+      failures.note(`${each.name}, before access ${n}`, problems);
+      machine.violations = [];
     }
   }
   console.log(`hints: ${runs} inserts of a key that is gone, by a hint`);
