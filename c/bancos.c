@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 8
+#define ABI_VERSION 9
 
 #if defined(__x86_64__)
 #define X86 1
@@ -718,10 +718,19 @@ enum { NODE4 = 1, NODE16 = 2, NODE48 = 3, NODE256 = 4 };
 #define SLAB_CELLS 2u
 #define SLAB_RUN 3u
 #define FIRST_LEAF_CLASS 8u
+#define FINE_CLASSES 14u
+#define FIRST_DATA_SLAB 18u
+#define SLAB_BYTES 16384u
+#define SLAB_UNITS (SLAB_BYTES / 8)
+#define SLABS_FREED 904
+#define LEAF 5
+enum { STATE_PRIVATE = 1, STATE_LIVE = 2 };
 /* Kind leaf, state LIVE: what stands for the tag of a leaf that was not read. LEAF_MASK: what a leaf that can
  * be reached has of it, LIVE or RETIRED. */
 #define LEAF_FOUND (5u | 2u << 3)
 #define LEAF_MASK (7u | 2u << 3)
+/* And of one that is LIVE and that nobody has locked. */
+#define LEAF_MASK_LOCKED (7u | 3u << 3 | 0x3ffu << 5)
 /* What is listed of a node. */
 enum { CHILDREN = 0, CHILDREN_AND_TAGS = 1, CHILDREN_AND_NODE_TAGS = 2 };
 
@@ -787,15 +796,19 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
   return (i32)child;
 }
 
+/* What the slab table says of a slab; 0 beyond the file. */
+static inline u8 *slab_entry(i32 h, u32 slab) {
+  u32 table = slab < REGION_SLABS ? FIRST_TABLE_SLAB : slab & ~(REGION_SLABS - 1);
+  return readable(h, (i32)(table << SLAB_SHIFT), (i32)((slab & (REGION_SLABS - 1)) * ENTRY_BYTES), 4);
+}
+
 /*
  * Does the cell lie in a slab that is cut into leaves, or in a run, which is one? As the slab table says, a
  * few words for many cells, so that it stays in the processor's cache where the cells do not. A cell that can
  * be reached keeps its slab as it is.
  */
 static inline u32 in_leaf_slab(i32 h, i32 cell) {
-  u32 slab = (u32)cell >> SLAB_SHIFT;
-  u32 table = slab < REGION_SLABS ? FIRST_TABLE_SLAB : slab & ~(REGION_SLABS - 1);
-  u8 *entry = readable(h, (i32)(table << SLAB_SHIFT), (i32)((slab & (REGION_SLABS - 1)) * ENTRY_BYTES), 4);
+  u8 *entry = slab_entry(h, (u32)cell >> SLAB_SHIFT);
   u32 word = entry ? get32(entry) : 0;
   u32 kind = word & 0xf;
   return kind == SLAB_RUN || (kind == SLAB_CELLS && (word >> 4 & 0xff) >= FIRST_LEAF_CLASS);
@@ -950,11 +963,19 @@ static inline u32 mix32(u32 state, u32 word) {
 #define NUMBER_OFFSET(digits) ((LEAF_KEY + (digits) + 7) & ~7u)
 #define SECTOR_BYTES 512
 
+static inline u32 leaf_seed(u32 salt, u32 cell, u32 type, u32 len) {
+  return mix32(mix32(salt, cell), type << 16 | len);
+}
+
+/* A leaf's checksum from the hash of its content. */
+static inline u32 finish_checksum(const u8 *leaf, u32 sum) {
+  return mix32(mix32(sum, peek32(leaf + LEAF_SEQ)), peek32(leaf + LEAF_MARK_HIGH) >> MARK_SEQ_SHIFT);
+}
+
 /* The leaf's checksum over its bytes from the key up to `end`. */
 static u32 leaf_checksum(const u8 *leaf, u32 cell, u32 tag, u32 salt, u64 end) {
-  u32 seed = mix32(mix32(salt, cell), LEAF_TYPE(tag) << 16 | LEAF_KEY_LENGTH(tag));
-  u32 sum = (u32)hash_bytes(leaf + LEAF_KEY, end - LEAF_KEY, (i32)seed);
-  return mix32(mix32(sum, peek32(leaf + LEAF_SEQ)), peek32(leaf + LEAF_MARK_HIGH) >> MARK_SEQ_SHIFT);
+  u32 seed = leaf_seed(salt, cell, LEAF_TYPE(tag), LEAF_KEY_LENGTH(tag));
+  return finish_checksum(leaf, (u32)hash_bytes(leaf + LEAF_KEY, end - LEAF_KEY, (i32)seed));
 }
 
 /* Is the checksum of a leaf that lies in one piece the one it carries? `end` is where its checksum ends. */
@@ -962,6 +983,86 @@ i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
   u8 *leaf = end < LEAF_KEY ? (u8 *)0 : readable(h, cell, 0, (u64)end);
   return leaf &&
          leaf_checksum(leaf, (u32)cell, (u32)tag, (u32)salt, (u64)end) == peek32(leaf + LEAF_CHECKSUM);
+}
+
+/* Bytes of a cell of a leaf class, 0 if there is no such class; src/memory/classes.ts says the same. */
+static inline u32 leaf_cell_bytes(u32 size_class) {
+  static const u8 per_slab[] = {106, 89, 73, 62, 52, 43, 36, 30, 25, 21, 18, 15, 13, 11, 9, 8, 7, 6, 5, 4, 3, 2};
+  u32 i = size_class - FIRST_LEAF_CLASS;
+  if (size_class < FIRST_LEAF_CLASS || i >= FINE_CLASSES + sizeof per_slab)
+    return 0;
+  return i < FINE_CLASSES ? 24 + 8 * i : SLAB_BYTES / per_slab[i - FINE_CLASSES] & ~7u;
+}
+
+/*
+ * The tag of the leaf that begins at `cell`, 0 if none does, for who knows nothing of that cell: as tagOfCell of
+ * src/memory/slabs.ts, which says why this is enough.
+ */
+static inline u32 leaf_tag(i32 h, i32 cell) {
+  u32 slab = (u32)cell >> SLAB_SHIFT;
+  u32 units = (u32)cell & (SLAB_UNITS - 1);
+  u8 *leaf = readable(h, cell, 0, LEAF_KEY);
+  u8 *freed = readable(h, 0, SLABS_FREED, 4);
+  u8 *entry = slab_entry(h, slab);
+  if (slab < FIRST_DATA_SLAB || !leaf || !freed || !entry)
+    return 0;
+  u32 count = get32(freed);
+  u32 word = get32(entry);
+  if ((word & 0xf) == SLAB_CELLS) {
+    u32 size = leaf_cell_bytes(word >> 4 & 0xff) / 8;
+    if (!size || units % size || units + size > SLAB_UNITS)
+      return 0;
+  } else if ((word & 0xf) != SLAB_RUN || units) {
+    return 0;
+  }
+  u32 tag = get32(leaf);
+  return TAG_KIND(tag) == LEAF && get32(entry) == word && get32(freed) == count ? tag : 0;
+}
+
+/* The hash that src/rowex/hints.ts makes of a key. */
+static inline u32 hint_hash(const u8 *p, u32 len) {
+  u32 hash = len;
+  u32 i = 0;
+  for (; i + 4 <= len; i += 4) {
+    hash = (hash ^ peek32(p + i)) * 0x9e3779b1u;
+    hash ^= hash >> 15;
+  }
+  if (i < len) {
+    u32 rest = 0;
+    for (u32 at = 0; i + at < len; at++)
+      rest |= (u32)peek8(p + i + at) << 8 * at;
+    hash = (hash ^ rest) * 0x9e3779b1u;
+    hash ^= hash >> 15;
+  }
+  hash *= 0x85ebca6bu;
+  return hash ^ hash >> 13;
+}
+
+/*
+ * The leaves among `count` cells of `stride` bytes that are in the tree or may come into it (PRIVATE or LIVE), and
+ * have at most `most` digits: at `outOff` of the scratch, in pairs, the cell and the hash of its key. Returns how
+ * many. What is in a cell that is written meanwhile may have any hash.
+ */
+i32 bancos_hashLeaves(i32 h, i32 cell, i32 stride, i32 count, i32 outOff, i32 most) {
+  u64 size = span(stride, count, LEAF_KEY);
+  u8 *p = size ? readable(h, cell, 0, size) : (u8 *)0;
+  u8 *out = p ? scratch(h, outOff, (u64)count * 8) : (u8 *)0;
+  if (!out)
+    return 0;
+  i32 n = 0;
+  for (i32 i = 0; i < count; i++, p += stride) {
+    u32 tag = get32(p);
+    u32 state = tag >> 3 & 3;
+    u32 len = LEAF_KEY_LENGTH(tag);
+    i32 at = cell + i * (stride / 8);
+    if (TAG_KIND(tag) != LEAF || state < STATE_PRIVATE || state > STATE_LIVE || len > (u32)most ||
+        !readable(h, at, LEAF_KEY, len))
+      continue;
+    poke32(out + n * 8, (u32)at);
+    poke32(out + n * 8 + 4, hint_hash(p + LEAF_KEY, len));
+    n++;
+  }
+  return n;
 }
 
 /* How many leaves of a batch are on their way while one is read. */
@@ -975,6 +1076,48 @@ static inline void prefetch_cell(i32 h, i32 cell) {
 
 /* What a batch is checked for. */
 enum { CHECK_SUMS = 1, CHECK_ASCENDING = 2, CHECK_DESCENDING = 4 };
+
+/* Does the value of a float64 leaf lie in one sector with its header? Then the checksum does not cover it. */
+static inline u32 in_one_sector(u32 cell, u32 len) {
+  return (cell << 3 & (SECTOR_BYTES - 1)) + NUMBER_OFFSET(len) + 8 <= SECTOR_BYTES;
+}
+
+/*
+ * The tag of the leaf at `cell` if it is in the tree, nobody has it locked, and it has the key of `len` digits at
+ * `scratchOff`; else 0. If it is a float64 whose checksum is right, or need not be (`checks`), its value goes to
+ * `valueOff` of the scratch and the cell to the word behind it, else 0 goes there; unless `valueOff` is negative.
+ *
+ * The checksum is made of the key that is looked for, which is the leaf's: so the processor is through with it when
+ * the leaf comes out of memory.
+ */
+i32 bancos_findLeaf(i32 h, i32 cell, i32 scratchOff, i32 len, i32 valueOff, i32 salt, i32 checks) {
+  u8 *key = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
+  u8 *out = valueOff < 0 ? (u8 *)0 : scratch(h, valueOff, 12);
+  if (!key)
+    return 0;
+  u32 keys_sum = 0;
+  if (out && (checks & CHECK_SUMS))
+    keys_sum = (u32)hash_bytes(key, (u64)len, (i32)leaf_seed((u32)salt, (u32)cell, TYPE_FLOAT64, (u32)len));
+  u32 tag = leaf_tag(h, cell);
+  if ((tag & LEAF_MASK_LOCKED) != LEAF_FOUND || LEAF_KEY_LENGTH(tag) != (u32)len ||
+      bancos_compareBytes(h, cell, LEAF_KEY, scratchOff, len) >= 0)
+    return 0;
+  if (!out)
+    return (i32)tag;
+  u8 *leaf = readable(h, cell, 0, (u64)NUMBER_OFFSET((u32)len) + 8);
+  u32 found = LEAF_TYPE(tag) == TYPE_FLOAT64 && leaf;
+  if (found) {
+    poke64(out, get64(leaf + NUMBER_OFFSET((u32)len)));
+    if (checks & CHECK_SUMS) {
+      u32 sum = in_one_sector((u32)cell, (u32)len)
+                    ? finish_checksum(leaf, keys_sum)
+                    : leaf_checksum(leaf, (u32)cell, tag, (u32)salt, NUMBER_OFFSET((u32)len) + 8);
+      found = sum == peek32(leaf + LEAF_CHECKSUM);
+    }
+  }
+  poke32(out + 8, found ? (u32)cell : 0);
+  return (i32)tag;
+}
 
 /* Below 0, 0 or above 0 as key `a` comes before, is, or comes after key `b`. */
 static i32 compare_keys(const u8 *a, u64 a_len, const u8 *b, u64 b_len) {
@@ -1036,9 +1179,9 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
     if (values && LEAF_TYPE(tag) == TYPE_FLOAT64) {
       u32 at = NUMBER_OFFSET((u32)len);
       u8 *value = readable(h, (i32)cell, (i32)at, 8);
-      u64 in_place = ((cell << 3) & (SECTOR_BYTES - 1)) + at + 8 <= SECTOR_BYTES;
       if (!value || ((checks & CHECK_SUMS) &&
-                     leaf_checksum(leaf, cell, tag, (u32)salt, in_place ? LEAF_KEY + len : at + 8) !=
+                     leaf_checksum(leaf, cell, tag, (u32)salt,
+                                   in_one_sector(cell, (u32)len) ? LEAF_KEY + len : at + 8) !=
                          peek32(leaf + LEAF_CHECKSUM)))
         tag = 0;
       else

@@ -28,3 +28,23 @@ export function unmix32(mixed: number, word: number): number {
   x ^= x >>> 16;
   return Math.imul(x ^ word, INVERSE_STATE);
 }
+
+/**
+ * Hash of `length` digits, which begin at word `from` of `words`: by it hints are kept (rowex/hints.ts). `hint_hash` of
+ * c/bancos.c says the same.
+ */
+export function hashDigits(words: Int32Array, from: number, length: number): number {
+  let hash = length;
+  const end = from + (length >>> 2);
+  for (let i = from; i < end; i++) {
+    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  const rest = length & 3;
+  if (rest !== 0) {
+    hash = Math.imul(hash ^ (words[end]! & ((1 << (rest * 8)) - 1)), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash, 0x85ebca6b);
+  return hash ^ (hash >>> 13);
+}

@@ -294,6 +294,35 @@ export const listChildren: (h: number, node: number, tag: number, outOff: number
   symbols.bancos_listChildren;
 
 /**
+ * The tag of the leaf that begins at `cell` if it is in the tree, nobody has it locked, and its key is the one of `len`
+ * digits at `scratchOff`; else 0. The caller need know nothing of the cell: see `tagOfCell` in slabs.ts. Unless `valueOff`
+ * is negative: if the leaf is a float64, its checksum verified with {@link CHECK_SUMS} in `checks`, its value goes to
+ * `valueOff` of the scratch and the cell to the word behind it; if it is not, or the checksum is wrong, 0 goes there.
+ */
+export const findLeaf: (
+  h: number,
+  cell: number,
+  scratchOff: number,
+  len: number,
+  valueOff: number,
+  salt: number,
+  checks: number,
+) => number = symbols.bancos_findLeaf;
+
+/**
+ * Of `count` cells, `stride` bytes apart, those that are leaves, PRIVATE or LIVE, with a key of at most `most` digits: at
+ * `outOff` of the scratch, in pairs, the cell and the hash of its key (`hashDigits` in rowex/hints.ts). Returns how many.
+ */
+export const hashLeaves: (
+  h: number,
+  cell: number,
+  stride: number,
+  count: number,
+  outOff: number,
+  most: number,
+) => number = symbols.bancos_hashLeaves;
+
+/**
  * Whether the checksum that a leaf carries is that of its bytes from the key up to `end`; for a leaf in one piece.
  */
 export const leafIsSound: (h: number, leaf: number, tag: number, salt: number, end: number) => number =

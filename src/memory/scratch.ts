@@ -10,6 +10,9 @@ export const SCRATCH_LEAF = 0;
 export const SCRATCH_KEY = SCRATCH_LEAF + LEAF_KEY;
 /** The tag of the child that was found last. */
 export const SCRATCH_TAG = 8256;
+/** A number that was found with its leaf, and (a word) the cell of that leaf, 0: none was. */
+export const SCRATCH_FOUND = 8400;
+export const SCRATCH_FOUND_LEAF = SCRATCH_FOUND + 8;
 /** Words on their way into a record of the file. */
 export const SCRATCH_RECORD = 8264;
 /** Children of a node: 256 cells, 256 tags, 256 digits. */
@@ -32,6 +35,9 @@ export const SCRATCH_KEYS_BYTES = 131072;
 export const SCRATCH_LANES = SCRATCH_KEYS + SCRATCH_KEYS_BYTES;
 export const LANES = 16;
 export const LANE_BYTES = 256;
+/** For each of them, as at SCRATCH_FOUND: a number, and the cell of its leaf. Nobody iterates meanwhile. */
+export const SCRATCH_LANE_VALUES = SCRATCH_NUMBERS;
+export const LANE_VALUE_BYTES = 16;
 export const SCRATCH_BYTES = SCRATCH_LANES + LANES * LANE_BYTES + 16384;
 
-if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0) throw new Error("scratch: alignment");
+if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_FOUND % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0) throw new Error("scratch: alignment");

@@ -51,6 +51,8 @@ export class Participant {
   leaf = 0;
   leafTag = 0;
   leafNode = 0;
+  /** Sequence number of the leaf that a change has put into the tree; whoever wants to know sets it to 0 before. */
+  leafNumber = 0;
 
   /** The children of the node being copied or listed. */
   readonly snapshot: Snapshot;

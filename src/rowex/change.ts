@@ -232,6 +232,7 @@ export function commit(p: Participant): void {
   // 8. The sequence number, under the lock: keys are ordered by it as by their locks. Then the redo record.
   if (newLeaf !== 0) {
     const seq = fetchAdd64(h, SB, SB_Q, 1);
+    p.leafNumber = seq;
     let old = false;
     if (p.oldLeafMark === INTENT_MARK_REPLACED) {
       old = hasOld(h, oldLeaf) || sequenceOf(h, oldLeaf) <= load64(h, SB, SB_LAST_START);

@@ -1,95 +1,303 @@
 /**
- * Hints: where this participant has met keys before, so that the next search for one need not descend from the root.
+ * Hints: where the keys are, so that a search for one need not descend from the root.
  *
  * Who reads needs the key's leaf: {@link Hints.leafOf}. Who changes needs the node above it, whose lock he must take:
  * {@link Hints.find}. Both are guesses, and nothing is believed that is not found in the file again, within an epoch: a
  * leaf, or a node, begins at that cell; its tag says that it is in the tree; the leaf has this very key. README.md of this
  * folder, "Hints", says why that is enough. A hint that fails costs one descent, as if there had been none.
  *
- * The tables are private to the participant. They grow with the keys that are asked for.
+ * Who has searched for some keys learns where all are, by sweeping over the slabs of leaves, a piece at each further
+ * search. From then on, for as long as nobody else puts leaves into the tree, what the table does not name is absent:
+ * {@link Hints.provesAbsent}; README.md, "Absence".
+ *
+ * The tables are private to the participant, in plain memory.
  */
+import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "../memory/classes.ts";
 import {
   AUX_SHIFT,
+  ENTRY_WORD,
+  entryCell,
+  FIRST_DATA_SLAB,
   KIND_MASK,
   LEAF,
   LEAF_KEY,
   LIVE,
   NODE256,
   REACHABLE,
+  SB,
+  SB_FRONTIER,
+  SB_LAST_START,
+  SB_Q,
+  SB_SLOTS_USED,
   SLAB_BYTES,
+  SLAB_CELLS,
+  SLAB_CLAIMED,
+  SLAB_RUN,
+  SLAB_UNITS,
+  SLOT_BYTES,
+  SLOT_KEY_COUNT,
   SLOT_MASK,
   STATE_MASK,
+  slotCell,
 } from "../memory/layout.ts";
-import { childOf, compareBytes, prefetch } from "../memory/primitives.ts";
-import { SCRATCH_KEY, SCRATCH_TAG } from "../memory/scratch.ts";
-import { tagOfCell } from "../memory/slabs.ts";
+import { hashDigits } from "../memory/mix.ts";
+import {
+  childOf,
+  compareBytes,
+  findLeaf,
+  hashLeaves,
+  load32,
+  load64,
+  prefetch,
+  sum64,
+} from "../memory/primitives.ts";
+import { SCRATCH_KEY, SCRATCH_LEAVES, SCRATCH_TAG } from "../memory/scratch.ts";
+import { entryClass, entryKind, tagOfCell } from "../memory/slabs.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { HintTable } from "./hinttable.ts";
+import { LeafTable } from "./leaftable.ts";
 
-/** 64 bytes each: 16 MiB for leaves, 8 MiB for nodes. */
-const MOST_LEAF_LINES = 1 << 18;
+/** 64 bytes each: 8 MiB for nodes. */
 const MOST_NODE_LINES = 1 << 17;
-/** A table takes at most this share of the file's size. */
+/** The table of nodes takes at most this share of the file's size. */
 const SHARE_OF_FILE = 2;
+/** Bytes that the table of leaves may take, unless the store says otherwise: room for 7 million keys. */
+export const MOST_BYTES = 64 << 20;
+/** Bytes of that table per key, about. */
+const BYTES_PER_KEY = 8;
 /** Longer keys are not worth the hash. */
 const MOST_DIGITS = 512;
 const TAG_WORD = SCRATCH_TAG >>> 2;
 
-/** Hash of `length` digits, which begin at word `from` of the scratch buffer. */
-export function hashDigits(words: Int32Array, from: number, length: number): number {
-  let hash = length;
-  const end = from + (length >>> 2);
-  for (let i = from; i < end; i++) {
-    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  const rest = length & 3;
-  if (rest !== 0) {
-    hash = Math.imul(hash ^ (words[end]! & ((1 << (rest * 8)) - 1)), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  hash = Math.imul(hash, 0x85ebca6b);
-  return hash ^ (hash >>> 13);
-}
+/** Searches from the root before it is worth to learn where all leaves are: one, and one for so many slabs of the file. */
+const SLABS_PER_SEARCH = 16;
+/** Cells that one search sweeps over. */
+const SWEEP = 128;
+/** How often a slab is looked at that somebody has claimed for a moment. */
+const MOST_WAITS = 1000;
+/** Room for more keys than there are: in a first table, in one that follows a table that became too small. */
+const ROOM = 1.2;
+const MORE_ROOM = 2;
+/** Keys that a table has room for at least. */
+const LEAST_KEYS = 24;
 
 export class Hints {
-  private readonly leaves = new HintTable(MOST_LEAF_LINES);
+  /** Null as long as few keys were searched for. */
+  private table: LeafTable | null = null;
   private readonly nodes = new HintTable(MOST_NODE_LINES);
-  /** Hash of the key that was searched for last; and the leaf that a hint names for it, 0: none. */
+  /** Hash of the key that was searched for last. */
   private hash = 0;
-  private leaf = 0;
   /** Who only reads needs no nodes. */
   private changes = false;
 
+  /** Searches that went down from the root although a table that knows everything would have spared that. */
+  private missed = 0;
+  /** The slab, and the cell in it, that the sweep goes on with; 0: none is under way. */
+  private sweepSlab = 0;
+  private sweepCell = 0;
+  private sweepEnd = 0;
+  private waits = 0;
+  /** All leaves with a lower number that are in the tree are in the table, or lost there; NaN: not known of any number. */
+  private known = Number.NaN;
+  /** The same while a sweep is under way: what will be known at its end. */
+  private coming = Number.NaN;
+  /** Missed searches that the next sweep has to be worth: more each time that one was in vain. */
+  private patience = 1;
+  /** Absent keys that were proven to be since the last sweep. */
+  private proven = 0;
+  /** By which a new table is larger than what it has to hold. */
+  private room = ROOM;
+
+  /** `mostBytes`: of the table of leaves; 0: no hints of leaves. */
+  constructor(private readonly mostBytes: number = MOST_BYTES) {}
+
+  /** Private memory that the hints take, in bytes. */
+  get bytes(): number {
+    return this.nodes.bytes + (this.table === null ? 0 : this.table.bytes);
+  }
+
+  // ---- who reads ---------------------------------------------------------------------------------------------------
+
   /**
    * The leaf of the key in the scratch buffer by its hint, or 0; `p.leafTag` is its tag. The caller is in an epoch, and
-   * only reads.
+   * only reads. `valueOff`, `checks`: as of `findLeaf`.
    */
-  leafOf(p: Participant): number {
+  leafOf(p: Participant, valueOff: number, checks: number): number {
     const length = p.keyLength;
-    if (length > MOST_DIGITS) return 0;
+    if (this.table === null || length > MOST_DIGITS) return 0;
     this.hash = hashDigits(p.words, SCRATCH_KEY >>> 2, length);
-    const leaf = this.leaves.probe(this.hash);
-    return leaf === 0 ? 0 : this.checkLeaf(p, leaf, SCRATCH_KEY, length);
+    return this.leafFor(p, this.hash, SCRATCH_KEY, length, valueOff, checks);
   }
 
-  /** What the hint for a hash names, or 0; it has been asked for. For {@link checkLeaf}. */
-  probe(p: Participant, hash: number): number {
-    const leaf = this.leaves.probe(hash);
-    if (leaf !== 0) prefetch(p.h, leaf);
-    return leaf;
+  /** The same for the key of `length` digits at `scratchOff` of the scratch buffer, whose hash is `hash`. */
+  leafFor(
+    p: Participant,
+    hash: number,
+    scratchOff: number,
+    length: number,
+    valueOff: number,
+    checks: number,
+  ): number {
+    const table = this.table;
+    if (table === null) return 0;
+    for (let leaf = table.first(hash); leaf !== 0; leaf = table.next()) {
+      const tag = findLeaf(p.h, leaf, scratchOff, length, valueOff, p.region.salt, checks);
+      if (tag !== 0) {
+        p.leafTag = tag;
+        return leaf;
+      }
+    }
+    return 0;
   }
 
-  /** `leaf`, if it is in the tree and has the key at `scratchOff` of the scratch buffer; else 0. `p.leafTag` is its tag. */
-  checkLeaf(p: Participant, leaf: number, scratchOff: number, length: number): number {
+  /** Is the key certainly absent for which {@link leafOf} has found nothing? In the same epoch. */
+  provesAbsent(p: Participant): boolean {
+    return p.keyLength <= MOST_DIGITS && this.provesAbsentFor(p, this.hash);
+  }
+
+  /** The same for the key with this hash, at most {@link MOST_DIGITS} digits, for which {@link leafFor} has found nothing. */
+  provesAbsentFor(p: Participant, hash: number): boolean {
+    const table = this.table;
+    if (table === null || table.lacks(hash) || !this.isCurrent(p.h)) return false;
+    this.proven++;
+    return true;
+  }
+
+  /** Has nobody put a leaf into the tree of which this participant does not know? */
+  private isCurrent(h: number): boolean {
+    const next = load64(h, SB, SB_Q);
+    if (next === this.known) return true;
+    // The number may be one that a sync took, or a backup.
+    if (this.known < next && load64(h, SB, SB_LAST_START) === this.known) this.known++;
+    return next === this.known;
+  }
+
+  /** Begins to wait for what is known of several hashes; what {@link leafFor} will look at. */
+  prepare(p: Participant, hashes: Int32Array, count: number): void {
+    const table = this.table;
+    if (table === null) return;
+    let any = 0;
+    for (let i = 0; i < count; i++) any ^= table.touch(hashes[i]!);
+    this.touched = any;
+    for (let i = 0; i < count; i++) {
+      const leaf = table.first(hashes[i]!);
+      if (leaf !== 0) prefetch(p.h, leaf);
+    }
+  }
+  /** Only so that touching is not for nothing. */
+  touched = 0;
+
+  /** A search from the root has found `leaf` below `node` (0: none) for the key that {@link leafOf} was asked for last. */
+  learn(p: Participant, node: number, leaf: number): void {
+    if (p.keyLength <= MOST_DIGITS) this.learnHash(p, this.hash, node, leaf);
+  }
+
+  /** As {@link learn}, for a key with this hash. */
+  learnHash(p: Participant, hash: number, node: number, leaf: number): void {
+    const table = this.table;
+    if (table === null) {
+      if (this.mostBytes > 0 && ++this.missed > p.region.capacity / SLABS_PER_SEARCH) this.begin(p);
+      return;
+    }
+    if (leaf !== 0) {
+      table.add(hash, leaf, true);
+      if (this.changes) this.nodes.note(hash, node, this.nodeRoom(p));
+    }
+    if (this.sweepSlab !== 0) this.sweep(p);
+    else if (++this.missed > this.patience) this.learnAgain(p);
+  }
+
+  private nodeRoom(p: Participant): number {
+    return (p.region.capacity * SLAB_BYTES) / SHARE_OF_FILE;
+  }
+
+  // ---- learning ------------------------------------------------------------------------------------------------------
+
+  /** A new table, and a sweep to fill it. */
+  private begin(p: Participant): void {
     const h = p.h;
-    const tag = tagOfCell(p.region, leaf);
-    if ((tag & (KIND_MASK | STATE_MASK | SLOT_MASK)) !== (LEAF | LIVE)) return 0;
-    if (keyLengthOf(tag) !== length || compareBytes(h, leaf, LEAF_KEY, scratchOff, length) >= 0) return 0;
-    p.leafTag = tag;
-    return leaf;
+    const keys = sum64(h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
+    const wanted = Math.max(keys, LEAST_KEYS) * this.room;
+    this.table = new LeafTable(wanted, this.mostBytes);
+    this.room = ROOM;
+    this.patience = Math.max(1, p.region.capacity / SLABS_PER_SEARCH);
+    // What does not fit as a whole is kept as it is asked for.
+    if (keys * BYTES_PER_KEY <= this.mostBytes) this.beginSweep(p);
+    else this.patience = Number.POSITIVE_INFINITY;
   }
+
+  /** The number first: what has a higher one is not looked for, and may be missed. */
+  private beginSweep(p: Participant): void {
+    this.coming = load64(p.h, SB, SB_Q);
+    p.region.refresh();
+    this.missed = 0;
+    this.waits = 0;
+    this.sweepSlab = FIRST_DATA_SLAB;
+    this.sweepCell = 0;
+    this.sweepEnd = Math.min(load32(p.h, SB, SB_FRONTIER), p.region.capacity);
+  }
+
+  /** Others have put leaves into the tree. If what was known before was of no use, the next sweep has to wait longer. */
+  private learnAgain(p: Participant): void {
+    const table = this.table;
+    if (table === null || this.isCurrent(p.h)) {
+      this.missed = 0;
+      return;
+    }
+    if (table.isFull) {
+      this.room = MORE_ROOM;
+      this.begin(p);
+      return;
+    }
+    this.patience = this.proven < this.missed ? this.patience * 2 : this.patience;
+    this.proven = 0;
+    this.beginSweep(p);
+  }
+
+  /** One more piece of the slabs of leaves. In an epoch, between two searches. */
+  private sweep(p: Participant): void {
+    const { h, words } = p;
+    const table = this.table;
+    if (table === null) return;
+    let left = SWEEP;
+    while (left > 0 && this.sweepSlab < this.sweepEnd) {
+      const slab = this.sweepSlab;
+      const word = load32(h, entryCell(slab), ENTRY_WORD);
+      const kind = entryKind(word);
+      const sizeClass = entryClass(word);
+      let stride = SLAB_BYTES;
+      let cells = 0;
+      if (kind === SLAB_RUN) cells = 1;
+      else if (kind === SLAB_CELLS && sizeClass >= FIRST_LEAF_CLASS && sizeClass < CLASSES) {
+        stride = CLASS_BYTES[sizeClass]!;
+        cells = CLASS_CELLS[sizeClass]!;
+      } else if (kind === SLAB_CLAIMED) {
+        // It may have leaves: somebody looks whether it has any. Unless he is dead that takes a moment.
+        if (++this.waits <= MOST_WAITS) return;
+        this.coming = Number.NaN;
+      }
+      const count = Math.min(cells - this.sweepCell, left);
+      if (count > 0) {
+        const from = slab * SLAB_UNITS + this.sweepCell * (stride >>> 3);
+        const found = hashLeaves(h, from, stride, count, SCRATCH_LEAVES, MOST_DIGITS);
+        const list = SCRATCH_LEAVES >>> 2;
+        for (let i = 0; i < found; i++) table.add(words[list + i * 2 + 1]!, words[list + i * 2]!, false);
+        this.sweepCell += count;
+      }
+      left -= Math.max(1, count);
+      if (this.sweepCell >= cells) {
+        this.sweepCell = 0;
+        this.sweepSlab++;
+      }
+    }
+    if (this.sweepSlab < this.sweepEnd) return;
+    this.sweepSlab = 0;
+    this.known = this.coming;
+    this.coming = Number.NaN;
+  }
+
+  // ---- who changes ---------------------------------------------------------------------------------------------------
 
   /**
    * Looks for the key in the scratch buffer by the hint of the node above its leaf. True: `p.leaf`, `p.leafTag` are its
@@ -97,16 +305,15 @@ export class Hints {
    */
   find(p: Participant): boolean {
     const length = p.keyLength;
+    p.leafNumber = 0;
     this.changes = true;
     if (length > MOST_DIGITS) return false;
     this.hash = hashDigits(p.words, SCRATCH_KEY >>> 2, length);
     const node = this.nodes.probe(this.hash);
-    if (node === 0) {
-      this.leaf = 0;
-      return false;
-    }
+    if (node === 0) return false;
     prefetch(p.h, node);
-    this.leaf = this.probe(p, this.hash);
+    const leaf = this.table === null ? 0 : this.table.first(this.hash);
+    if (leaf !== 0) prefetch(p.h, leaf);
     return this.checkNode(p, node, length);
   }
 
@@ -130,23 +337,43 @@ export class Hints {
     return true;
   }
 
-  /** Notes where the key is that {@link leafOf} was asked for last: `leaf`, below `node`. */
-  note(p: Participant, node: number, leaf: number): void {
-    if (p.keyLength <= MOST_DIGITS) this.noteHash(p, this.hash, node, leaf);
-  }
-
-  /** As {@link note}, for a key with this hash. */
-  noteHash(p: Participant, hash: number, node: number, leaf: number): void {
-    const room = (p.region.capacity * SLAB_BYTES) / SHARE_OF_FILE;
-    this.leaves.note(hash, leaf, room);
-    if (this.changes) this.nodes.note(hash, node, room);
-  }
-
-  /** Notes where a change has left the key that {@link find} was asked for last, and whether that had `found` it. */
+  /**
+   * Notes where a change has left the key that {@link find} was asked for last, and whether that had `found` it. The
+   * change has put one leaf into the tree, `p.leaf` with the number `p.leafNumber`, or (0) none.
+   */
   noteChange(p: Participant, found: boolean): void {
-    if (p.leafNode === 0 || p.keyLength > MOST_DIGITS) return;
-    const room = (p.region.capacity * SLAB_BYTES) / SHARE_OF_FILE;
-    if (!found) this.nodes.note(this.hash, p.leafNode, room);
-    if (p.leaf !== this.leaf) this.leaves.note(this.hash, p.leaf, room);
+    if (p.keyLength > MOST_DIGITS) return;
+    if (!found && p.leafNode !== 0) this.nodes.note(this.hash, p.leafNode, this.nodeRoom(p));
+    const table = this.table;
+    if (table === null) return;
+    if (p.leafNumber === 0) table.add(this.hash, p.leaf, true);
+    else {
+      if (p.oldLeaf !== 0) table.replace(this.hash, p.oldLeaf, p.leaf);
+      else table.add(this.hash, p.leaf, true);
+      this.noteNumber(p.h, p.leafNumber);
+    }
+    if (table.isFull && this.sweepSlab === 0) this.forget();
+  }
+
+  /** Notes that the key in the scratch buffer has lost its leaf, `p.oldLeaf`. */
+  noteRemoval(p: Participant): void {
+    if (this.table === null || p.keyLength > MOST_DIGITS) return;
+    this.table.remove(hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength), p.oldLeaf);
+  }
+
+  /** The leaf with this number is in the table. Those before it may be a sync's, or leaves of others. */
+  private noteNumber(h: number, number: number): void {
+    const before = number === this.known + 1 && load64(h, SB, SB_LAST_START) === this.known;
+    if (number === this.known || before) this.known = number + 1;
+    const sooner = number === this.coming + 1 && load64(h, SB, SB_LAST_START) === this.coming;
+    if (number === this.coming || sooner) this.coming = number + 1;
+  }
+
+  /** The table is too small: a larger one, as soon as it is worth it. */
+  private forget(): void {
+    this.table = null;
+    this.missed = 0;
+    this.known = Number.NaN;
+    this.room = MORE_ROOM;
   }
 }

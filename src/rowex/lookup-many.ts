@@ -3,15 +3,18 @@
  * time that it is that lane's turn again its node is there, so that up to sixteen cache misses are under way together.
  */
 import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, TAG } from "../memory/layout.ts";
+import { hashDigits } from "../memory/mix.ts";
 import { childOf, compareBytes, load32 } from "../memory/primitives.ts";
-import { LANE_BYTES, LANES, SCRATCH_LANES } from "../memory/scratch.ts";
+import { LANE_BYTES, LANE_VALUE_BYTES, LANES, SCRATCH_LANE_VALUES, SCRATCH_LANES } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { type Hints, hashDigits } from "./hints.ts";
+import type { Hints } from "./hints.ts";
 import { checkChild } from "./place.ts";
 
 /** Digits that a lane holds, with the terminator. */
 export const LANE_DIGITS = LANE_BYTES - 1;
+
+const valueWord = (lane: number): number => (SCRATCH_LANE_VALUES + lane * LANE_VALUE_BYTES) >>> 2;
 
 /** The lanes of one participant. */
 export class Lanes {
@@ -24,7 +27,6 @@ export class Lanes {
   readonly tags = new Int32Array(LANES);
   private readonly depths = new Int32Array(LANES);
   private readonly hashes = new Int32Array(LANES);
-  private readonly hinted = new Int32Array(LANES);
   /** The node that the leaf found hangs from. */
   private readonly nodes = new Int32Array(LANES);
   /** Lanes that are still on their way. */
@@ -34,25 +36,43 @@ export class Lanes {
     this.keys = Array.from({ length: LANES }, (_, i) => scratch.subarray(SCRATCH_LANES + i * LANE_BYTES));
   }
 
-  /** Looks up the keys in the first `count` lanes. The caller is in an epoch. Throws CORRUPT. */
-  lookup(p: Participant, count: number, hints: Hints): void {
-    const { lengths, leaves, hashes, hinted, tags } = this;
-    // What the hints name is asked for all at once, before any of it is looked at.
+  /**
+   * Looks up the keys in the first `count` lanes. The caller is in an epoch. Throws CORRUPT. `checks`: as of `findLeaf`.
+   */
+  lookup(p: Participant, count: number, hints: Hints, checks: number): void {
+    const { lengths, leaves, hashes, tags } = this;
     for (let i = 0; i < count; i++) {
       hashes[i] = hashDigits(p.words, (SCRATCH_LANES + i * LANE_BYTES) >>> 2, lengths[i]!);
-      hinted[i] = hints.probe(p, hashes[i]!);
     }
+    // What the hints name is asked for all at once, before any of it is looked at.
+    hints.prepare(p, hashes, count);
     let left = 0;
     for (let i = 0; i < count; i++) {
-      const leaf = hinted[i]!;
-      if (leaf !== 0 && hints.checkLeaf(p, leaf, SCRATCH_LANES + i * LANE_BYTES, lengths[i]!) !== 0) {
-        leaves[i] = leaf;
-        tags[i] = p.leafTag;
-        continue;
+      const leaf = hints.leafFor(
+        p,
+        hashes[i]!,
+        SCRATCH_LANES + i * LANE_BYTES,
+        lengths[i]!,
+        SCRATCH_LANE_VALUES + i * LANE_VALUE_BYTES,
+        checks,
+      );
+      leaves[i] = leaf;
+      if (leaf !== 0) tags[i] = p.leafTag;
+      else if (!hints.provesAbsentFor(p, hashes[i]!)) {
+        p.words[valueWord(i) + 2] = 0;
+        this.active[left++] = i;
       }
-      this.active[left++] = i;
     }
     if (left > 0) this.descend(p, left, hints);
+  }
+
+  /** Was the number of the leaf in lane `i` found with it? Then it is {@link numberOf}. */
+  hasNumber(p: Participant, i: number): boolean {
+    return p.words[valueWord(i) + 2] === this.leaves[i];
+  }
+
+  numberOf(p: Participant, i: number): number {
+    return p.doubles[valueWord(i) >>> 1]!;
   }
 
   /** The first `left` of `active`, from the root. */
@@ -78,7 +98,7 @@ export class Lanes {
           const length = lengths[i]!;
           const key = SCRATCH_LANES + i * LANE_BYTES;
           if (keyLengthOf(tag) !== length || compareBytes(h, cell, LEAF_KEY, key, length) >= 0) leaves[i] = 0;
-          else hints.noteHash(p, this.hashes[i]!, nodes[i]!, cell);
+          hints.learnHash(p, this.hashes[i]!, nodes[i]!, leaves[i]!);
           continue;
         }
         const depth = tag >>> AUX_SHIFT;

@@ -9,8 +9,14 @@ import {
   SLOT_KEY_COUNT,
   slotCell,
 } from "../memory/layout.ts";
-import { load32, loadF64, sum64 } from "../memory/primitives.ts";
-import { LANES, SCRATCH_VALUE, SCRATCH_VALUE_BYTES } from "../memory/scratch.ts";
+import { CHECK_SUMS, load32, loadF64, sum64 } from "../memory/primitives.ts";
+import {
+  LANES,
+  SCRATCH_FOUND,
+  SCRATCH_FOUND_LEAF,
+  SCRATCH_VALUE,
+  SCRATCH_VALUE_BYTES,
+} from "../memory/scratch.ts";
 import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
@@ -39,6 +45,9 @@ import { abort, Upkeep } from "./upkeep.ts";
 import { canHold, readValue } from "./value.ts";
 
 const NO_BYTES = new Uint8Array(0);
+const FOUND = SCRATCH_FOUND >>> 3;
+const FOUND_LEAF = SCRATCH_FOUND_LEAF >>> 2;
+const NO_VALUE = -1;
 
 /**
  * An open store. Made by {@link open}; one per thread that wants it, as many as there are slots (512) for one file.
@@ -67,6 +76,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private readonly readOnly: boolean;
   /** @internal */
   readonly verifyReads: boolean;
+  /** What a look-up verifies. */
+  private readonly checks: number;
   private readonly commit: boolean;
   private readonly payload: ValueEncoder;
   private readonly flusher: Flusher;
@@ -88,6 +99,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.participantOrNull = this.opened.participant;
     this.readOnly = this.opened.role === ROLE_READER;
     this.verifyReads = checked.verifyReads;
+    this.checks = checked.verifyReads ? CHECK_SUMS : 0;
     this.commit = checked.commit;
     this.flusher = new Flusher(this.opened, checked.flushEvery);
     this.upkeep = new Upkeep(this.flusher);
@@ -187,8 +199,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     p.keyLength = this.codec.encode(key, p.key);
     enter(p);
     try {
-      const leaf = this.find(p);
-      return leaf === 0 ? undefined : (readValue(p, leaf, p.leafTag, this.verifyReads) as V);
+      const leaf = this.find(p, SCRATCH_FOUND);
+      if (leaf === 0) return undefined;
+      if (p.words[FOUND_LEAF] === leaf) return p.doubles[FOUND]! as V;
+      return readValue(p, leaf, p.leafTag, this.verifyReads) as V;
     } finally {
       leave(p);
     }
@@ -212,19 +226,25 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     p.keyLength = this.codec.encode(key, p.key);
     enter(p);
     try {
-      return this.find(p) !== 0;
+      return this.find(p, NO_VALUE) !== 0;
     } finally {
       leave(p);
     }
   }
 
-  /** The leaf of the key in the scratch buffer, or 0; `p.leafTag` is its tag. In an epoch. */
-  private find(p: Participant): number {
-    const hinted = this.hints.leafOf(p);
+  /**
+   * The leaf of the key in the scratch buffer, or 0; `p.leafTag` is its tag. In an epoch. Its number may be found with it: then
+   * it is at `valueOff` of the scratch buffer, and the leaf's cell behind it.
+   */
+  private find(p: Participant, valueOff: number): number {
+    const { hints } = this;
+    const hinted = hints.leafOf(p, valueOff, this.checks);
     if (hinted !== 0) return hinted;
-    const leaf = lookup(p);
-    if (leaf === 0 || !hasKey(p.h, leaf, p.leafTag, p.keyLength)) return 0;
-    this.hints.note(p, p.leafNode, leaf);
+    p.words[FOUND_LEAF] = 0;
+    if (hints.provesAbsent(p)) return 0;
+    let leaf = lookup(p);
+    if (leaf !== 0 && !hasKey(p.h, leaf, p.leafTag, p.keyLength)) leaf = 0;
+    hints.learn(p, p.leafNode, leaf);
     return leaf;
   }
 
@@ -263,10 +283,15 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       }
       enter(p);
       try {
-        lanes.lookup(p, count, this.hints);
+        lanes.lookup(p, count, this.hints, this.checks);
         for (let i = 0; i < count; i++) {
           const leaf = lanes.leaves[i]!;
-          result[from + i] = leaf === 0 ? undefined : (readValue(p, leaf, lanes.tags[i]!, verifyReads) as V);
+          let value: unknown;
+          if (leaf !== 0) {
+            if (lanes.hasNumber(p, i)) value = lanes.numberOf(p, i);
+            else value = readValue(p, leaf, lanes.tags[i]!, verifyReads);
+          }
+          result[from + i] = value as V | undefined;
         }
       } finally {
         leave(p);
@@ -350,6 +375,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     let done: number;
     try {
       done = remove(p, condition);
+      if (done === REMOVED) this.hints.noteRemoval(p);
     } catch (error) {
       abort(p);
       done = this.upkeep.again(p, error, () => remove(p, condition));

@@ -1,5 +1,5 @@
 /** `src/memory/primitives.ts` on the simulated machine: the same exports. Words are one step each; copies are one. */
-import { FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
+import { CLASS_BYTES, CLASSES, FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   COUNTS,
@@ -8,6 +8,7 @@ import {
   ENTRY_KIND_MASK,
   ENTRY_WORD,
   entryCell,
+  FIRST_DATA_SLAB,
   KEY_LENGTH_MASK,
   KIND_MASK,
   LEAF,
@@ -33,14 +34,20 @@ import {
   NODE48,
   NODE256,
   numberOffset,
+  PRIVATE,
   REACHABLE,
+  SB,
+  SB_SLABS_FREED,
   SLAB_CELLS,
   SLAB_RUN,
   SLAB_SHIFT,
+  SLAB_UNITS,
+  SLOT_MASK,
+  STATE_MASK,
   TYPE_SHIFT,
   USED_MASK,
 } from "../../src/memory/layout.ts";
-import { mix32 } from "../../src/memory/mix.ts";
+import { hashDigits, mix32 } from "../../src/memory/mix.ts";
 import { machine, mappingOf, NO_SCRATCH } from "./machine.ts";
 
 /** Byte address, or -1 if out of range of the handle's mapping. */
@@ -573,6 +580,87 @@ export function leafIsSound(h: number, leaf: number, tag: number, salt: number, 
 const TYPE_FLOAT64 = 1;
 const SECTOR_BYTES = 512;
 
+const inOneSector = (leaf: number, digits: number): boolean =>
+  ((leaf << 3) & (SECTOR_BYTES - 1)) + numberOffset(digits) + 8 <= SECTOR_BYTES;
+
+/** As `leaf_tag` of c/. */
+function leafTag(h: number, cell: number): number {
+  const slab = cell >>> SLAB_SHIFT;
+  if (slab < FIRST_DATA_SLAB || address(h, cell, 0, LEAF_KEY) < 0) return 0;
+  const freed = load32(h, SB, SB_SLABS_FREED);
+  const word = load32(h, entryCell(slab), ENTRY_WORD);
+  const kind = word & ENTRY_KIND_MASK;
+  const units = cell & (SLAB_UNITS - 1);
+  if (kind === SLAB_CELLS) {
+    const sizeClass = (word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT;
+    if (sizeClass < FIRST_LEAF_CLASS || sizeClass >= CLASSES) return 0;
+    const size = CLASS_BYTES[sizeClass]! / 8;
+    if (units % size !== 0 || units + size > SLAB_UNITS) return 0;
+  } else if (kind !== SLAB_RUN || units !== 0) return 0;
+  const tag = load32(h, cell, 0);
+  if ((tag & KIND_MASK) !== LEAF) return 0;
+  if (load32(h, entryCell(slab), ENTRY_WORD) !== word) return 0;
+  return load32(h, SB, SB_SLABS_FREED) === freed ? tag : 0;
+}
+
+export function findLeaf(
+  h: number,
+  cell: number,
+  scratchOff: number,
+  len: number,
+  valueOff: number,
+  salt: number,
+  checks: number,
+): number {
+  const tag = leafTag(h, cell);
+  if ((tag & (KIND_MASK | STATE_MASK | SLOT_MASK)) !== (LEAF | LIVE)) return 0;
+  if (((tag >>> AUX_SHIFT) & KEY_LENGTH_MASK) !== len) return 0;
+  if (compareBytes(h, cell, LEAF_KEY, scratchOff, len) >= 0) return 0;
+  if (valueOff < 0) return tag;
+  const scratch = scratchOf(h);
+  const out = new DataView(scratch.buffer, scratch.byteOffset + valueOff, 12);
+  const at = numberOffset(len);
+  let found = tag >>> TYPE_SHIFT === TYPE_FLOAT64 && address(h, cell, 0, at + 8) >= 0;
+  if (found) {
+    out.setFloat64(0, loadF64(h, cell, at), true);
+    const end = inOneSector(cell, len) ? LEAF_KEY + len : at + 8;
+    found = (checks & CHECK_SUMS) === 0 || leafIsSound(h, cell, tag, salt, end) === 1;
+  }
+  out.setInt32(8, found ? cell : 0, true);
+  return tag;
+}
+
+export function hashLeaves(
+  h: number,
+  cell: number,
+  stride: number,
+  count: number,
+  outOff: number,
+  most: number,
+): number {
+  if (count <= 0 || address(h, cell, 0, (count - 1) * stride + LEAF_KEY) < 0) return 0;
+  const scratch = scratchOf(h);
+  const list = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, count * 2);
+  let n = 0;
+  for (let i = 0; i < count; i++) {
+    const leaf = (cell + (i * stride) / 8) | 0;
+    const tag = load32(h, leaf, 0);
+    const state = tag & STATE_MASK;
+    const length = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
+    if ((tag & KIND_MASK) !== LEAF || (state !== PRIVATE && state !== LIVE) || length > most) continue;
+    // Without the watch on private cells: what it makes of one that is written meanwhile is never believed.
+    machine.step(false);
+    const at = address(h, leaf, LEAF_KEY, length);
+    if (at < 0) continue;
+    const padded = new Uint8Array((length + 3) & ~3);
+    padded.set(machine.bytes.subarray(at, at + length));
+    list[n * 2] = leaf;
+    list[n * 2 + 1] = hashDigits(new Int32Array(padded.buffer), 0, length);
+    n++;
+  }
+  return n;
+}
+
 export const CHECK_SUMS = 1;
 export const CHECK_ASCENDING = 2;
 export const CHECK_DESCENDING = 4;
@@ -600,7 +688,7 @@ export function gather(
     if (at < 0 || (tag & (KIND_MASK | REACHABLE)) !== (LEAF | REACHABLE)) tag = 0;
     if (valuesOff >= 0 && tag >>> TYPE_SHIFT === TYPE_FLOAT64) {
       const off = numberOffset(length);
-      const inPlace = ((leaf << 3) & (SECTOR_BYTES - 1)) + off + 8 <= SECTOR_BYTES;
+      const inPlace = inOneSector(leaf, length);
       if (
         (checks & CHECK_SUMS) !== 0 &&
         leafIsSound(h, leaf, tag, salt, inPlace ? LEAF_KEY + length : off + 8) === 0

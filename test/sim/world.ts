@@ -13,6 +13,7 @@ import { Limbo } from "../../src/reclaim/limbo.ts";
 import { Participant } from "../../src/reclaim/participant.ts";
 import { Hints } from "../../src/rowex/hints.ts";
 import { HintTable } from "../../src/rowex/hinttable.ts";
+import { LeafTable } from "../../src/rowex/leaftable.ts";
 import { Flusher } from "../../src/store/flusher.ts";
 import type { OpenOptions } from "../../src/store/options.ts";
 import { Store } from "../../src/store/store.ts";
@@ -68,7 +69,7 @@ export const guests: Actor[] = [];
 // ---- going back ----------------------------------------------------------------------------------------------------
 
 type Restore = () => void;
-const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, HintTable, Limbo, Region, ValueEncoder];
+const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, HintTable, LeafTable, Limbo, Region, ValueEncoder];
 /** Larger arrays hold nothing from one operation to the next. */
 const SMALL = 256;
 
@@ -79,7 +80,7 @@ function capture(object: object, seen: Set<object>, out: Restore[]): void {
   for (const name of Object.keys(fields)) {
     const value = fields[name];
     if (value instanceof Int32Array) {
-      if (value.length > SMALL) continue;
+      if (value.length > SMALL && !(object instanceof LeafTable)) continue;
       const copy = value.slice();
       out.push(() => value.set(copy));
       continue;
