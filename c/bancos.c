@@ -1054,11 +1054,11 @@ i32 bancos_hashLeaves(i32 h, i32 cell, i32 stride, i32 count, i32 outOff, i32 mo
     u32 tag = get32(p);
     u32 state = tag >> 3 & 3;
     u32 len = LEAF_KEY_LENGTH(tag);
-    i32 at = cell + i * (stride / 8);
+    u32 at = (u32)cell + (u32)i * ((u32)stride / 8);
     if (TAG_KIND(tag) != LEAF || state < STATE_PRIVATE || state > STATE_LIVE || len > (u32)most ||
-        !readable(h, at, LEAF_KEY, len))
+        !readable(h, (i32)at, LEAF_KEY, len))
       continue;
-    poke32(out + n * 8, (u32)at);
+    poke32(out + n * 8, at);
     poke32(out + n * 8 + 4, hint_hash(p + LEAF_KEY, len));
     n++;
   }

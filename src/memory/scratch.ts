@@ -40,4 +40,5 @@ export const SCRATCH_LANE_VALUES = SCRATCH_NUMBERS;
 export const LANE_VALUE_BYTES = 16;
 export const SCRATCH_BYTES = SCRATCH_LANES + LANES * LANE_BYTES + 16384;
 
-if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_FOUND % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0) throw new Error("scratch: alignment");
+if (SCRATCH_NUMBERS % 8 !== 0 || SCRATCH_FOUND % 8 !== 0 || SCRATCH_CHILDREN % 4 !== 0)
+  throw new Error("scratch: alignment");

@@ -5,7 +5,13 @@
 import { AUX_SHIFT, KIND_MASK, LEAF, LEAF_KEY, LIVE, NODE256, TAG } from "../memory/layout.ts";
 import { hashDigits } from "../memory/mix.ts";
 import { childOf, compareBytes, load32 } from "../memory/primitives.ts";
-import { LANE_BYTES, LANE_VALUE_BYTES, LANES, SCRATCH_LANE_VALUES, SCRATCH_LANES } from "../memory/scratch.ts";
+import {
+  LANE_BYTES,
+  LANE_VALUE_BYTES,
+  LANES,
+  SCRATCH_LANE_VALUES,
+  SCRATCH_LANES,
+} from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import type { Hints } from "./hints.ts";

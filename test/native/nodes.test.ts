@@ -4,12 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readlinkSync } from "node:fs";
-import { CLASSES, FIRST_LEAF_CLASS } from "../../src/memory/classes.ts";
+import { CLASS_BYTES, CLASSES, FIRST_LEAF_CLASS, leafClass } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   COUNTS,
   ENTRY_WORD,
   entryCell,
+  KIND_MASK,
   LEAF,
   LEAF_CHECKSUM,
   LEAF_KEY,
@@ -23,13 +24,20 @@ import {
   NODE48,
   NODE256,
   numberOffset,
+  PRIVATE,
+  RETIRED,
+  SLAB_BYTES,
   SLAB_CELLS,
   SLAB_CLAIMED,
   SLAB_RUN,
   SLAB_SHIFT,
+  SLAB_UNITS,
+  SLOT_SHIFT,
+  STATE_MASK,
   TAG,
   TYPE_SHIFT,
 } from "../../src/memory/layout.ts";
+import { hashDigits } from "../../src/memory/mix.ts";
 import {
   closeFile,
   closeHandle,
@@ -191,7 +199,7 @@ test("storeWords and loadWords carry words both ways, and refuse what is out of 
   }
 });
 
-describe("leafIsSound and gather", () => {
+describe("leaves", () => {
   const SALT = 0x5eed;
 
   /** A float64 leaf at `cell`, finished as the tree finishes it. */
@@ -229,6 +237,121 @@ describe("leafIsSound and gather", () => {
       expect(m.gather(file.h, 0, 1, 4096, 1000, 2048, SALT, 0)).toBe(1);
       expect(words(4, 1)).toEqual([tag]);
     }
+  });
+
+  /** Says in the slab table that the slab of `cell` is cut into leaves of `bytes`, or is a run (0). */
+  function cutSlab(cell: number, bytes: number): void {
+    const sizeClass = bytes === 0 ? 0 : leafClass(bytes);
+    m.store32(
+      file.h,
+      entryCell(cell >>> SLAB_SHIFT),
+      ENTRY_WORD,
+      entryWord(bytes === 0 ? SLAB_RUN : SLAB_CELLS, sizeClass, 0),
+    );
+  }
+
+  /** What findLeaf says of the key, and of the number and the cell that it leaves in the scratch buffer. */
+  function findKey(cell: number, key: string, salt = SALT): { tag: number; value: number; leaf: number } {
+    Buffer.from(key).copy(file.scratch, 20);
+    new Int32Array(file.scratch.buffer, 2056, 1)[0] = -7;
+    const tag = m.findLeaf(file.h, cell, 20, key.length, 2048, salt, m.CHECK_SUMS);
+    expect(m.findLeaf(file.h, cell, 20, key.length, -1, salt, 0)).toBe(tag);
+    const leaf = new Int32Array(file.scratch.buffer, 2056, 1)[0]!;
+    return { tag, value: new Float64Array(file.scratch.buffer, 2048, 1)[0]!, leaf };
+  }
+
+  const SLAB = 40;
+  const FIRST = SLAB << SLAB_SHIFT;
+  const NONE = { tag: 0, value: expect.anything(), leaf: -7 };
+
+  test("findLeaf finds a leaf just where one of the slab's size begins, in the tree, unlocked, with that key", () => {
+    for (const bytes of CLASS_BYTES.slice(FIRST_LEAF_CLASS)) {
+      const units = bytes >>> 3;
+      if (bytes < 48) continue;
+      cutSlab(FIRST, bytes);
+      for (const index of [0, 1, Math.floor(SLAB_BYTES / bytes) - 1]) {
+        const cell = FIRST + index * units;
+        const tag = makeLeaf(cell, "the key", index);
+        expect(findKey(cell, "the key")).toEqual({ tag, value: index, leaf: cell });
+        expect(findKey(cell, "the key", SALT + 1)).toEqual({ tag, value: index, leaf: 0 });
+        expect(findKey(cell, "the kez")).toEqual(NONE);
+        expect(findKey(cell, "the ke")).toEqual(NONE);
+        makeLeaf(cell + 1, "the key", 1);
+        expect(findKey(cell + 1, "the key")).toEqual(NONE);
+      }
+      // The rest of a slab that no cell fills.
+      const rest = FIRST + Math.floor(SLAB_BYTES / bytes) * units;
+      if (rest + units > FIRST + SLAB_UNITS && rest + 6 <= FIRST + SLAB_UNITS) {
+        makeLeaf(rest, "the key", 1);
+        expect(findKey(rest, "the key")).toEqual(NONE);
+      }
+    }
+    cutSlab(FIRST, 48);
+    const tag = makeLeaf(FIRST, "the key", 4);
+    for (const wrong of [
+      tag | (3 << SLOT_SHIFT),
+      (tag & ~STATE_MASK) | RETIRED,
+      (tag & ~STATE_MASK) | PRIVATE,
+      (tag & ~KIND_MASK) | NODE4,
+    ]) {
+      m.store32(file.h, FIRST, TAG, wrong);
+      expect(findKey(FIRST, "the key")).toEqual(NONE);
+    }
+    m.store32(file.h, FIRST, TAG, tag);
+    // Another type than a number: found, but not its value.
+    const text = (tag & ~(7 << TYPE_SHIFT)) | (3 << TYPE_SHIFT);
+    m.store32(file.h, FIRST, TAG, text);
+    expect(findKey(FIRST, "the key")).toEqual({ tag: text, value: expect.anything(), leaf: 0 });
+    m.store32(file.h, FIRST, TAG, tag);
+    cutSlab(FIRST, 0);
+    expect(findKey(FIRST, "the key").tag).toBe(tag);
+    makeLeaf(FIRST + 6, "the key", 1);
+    expect(findKey(FIRST + 6, "the key")).toEqual(NONE);
+    for (const kind of [SLAB_CLAIMED, 0]) {
+      m.store32(file.h, entryCell(SLAB), ENTRY_WORD, entryWord(kind, leafClass(48), 0));
+      expect(findKey(FIRST, "the key")).toEqual(NONE);
+    }
+    expect(findKey(BYTES / 8, "the key")).toEqual(NONE);
+  });
+
+  test("findLeaf: the value is under the checksum just where it can't change in place", () => {
+    for (let index = 0; index < 300; index++) {
+      cutSlab(FIRST, 56);
+      const cell = FIRST + (index % Math.floor(SLAB_BYTES / 56)) * 7;
+      const key = "abcdefghijklm".slice(0, index % 14);
+      const tag = makeLeaf(cell, key, index / 3);
+      expect(findKey(cell, key)).toEqual({ tag, value: index / 3, leaf: cell });
+      m.storeF64(file.h, cell, numberOffset(key.length), -1);
+      const leaf = changesInPlace(cell, key.length, TYPE_FLOAT64) ? cell : 0;
+      expect(findKey(cell, key)).toEqual({ tag, value: -1, leaf });
+    }
+  });
+
+  test("hashLeaves gives the hash of each leaf that is in the tree or may come into it", () => {
+    const units = 64 >>> 3;
+    const states = [0, PRIVATE, LIVE, RETIRED];
+    const expected: number[] = [];
+    for (let i = 0; i < 100; i++) {
+      const cell = FIRST + i * units;
+      const key = "0123456789".repeat(4).slice(0, i % 31);
+      const tag = makeLeaf(cell, key, 1);
+      const state = states[i % 4]!;
+      // Whoever has it locked.
+      m.store32(file.h, cell, TAG, (tag & ~STATE_MASK) | state | ((i % 3) << SLOT_SHIFT));
+      if (i % 10 === 9) m.store32(file.h, cell, TAG, NODE4 | LIVE);
+      const padded = new Int32Array(16);
+      Buffer.from(padded.buffer).write(key);
+      if (i % 10 !== 9 && (state === PRIVATE || state === LIVE) && key.length <= 20)
+        expected.push(cell, hashDigits(padded, 0, key.length));
+    }
+    const found = m.hashLeaves(file.h, FIRST, 64, 100, 4096, 20);
+    expect(found).toBe(expected.length / 2);
+    expect(words(4096, found * 2)).toEqual(expected);
+    expect(expected.length).toBeGreaterThan(40);
+    // Nothing beyond the file, or beyond the scratch buffer.
+    expect(m.hashLeaves(file.h, BYTES / 8 - 4, 64, 10, 4096, 20)).toBe(0);
+    expect(m.hashLeaves(file.h, FIRST, 64, 100, file.scratch.length - 8, 20)).toBe(0);
+    expect(m.hashLeaves(file.h, FIRST, 64, -1, 4096, 20)).toBe(0);
   });
 
   test("a leaf beyond the file is not sound", () => {

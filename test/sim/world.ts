@@ -69,7 +69,19 @@ export const guests: Actor[] = [];
 // ---- going back ----------------------------------------------------------------------------------------------------
 
 type Restore = () => void;
-const PARTS = [Store, Flusher, Upkeep, Participant, Heap, Hints, HintTable, LeafTable, Limbo, Region, ValueEncoder];
+const PARTS = [
+  Store,
+  Flusher,
+  Upkeep,
+  Participant,
+  Heap,
+  Hints,
+  HintTable,
+  LeafTable,
+  Limbo,
+  Region,
+  ValueEncoder,
+];
 /** Larger arrays hold nothing from one operation to the next. */
 const SMALL = 256;
 

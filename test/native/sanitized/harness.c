@@ -136,6 +136,9 @@ static void descend(void) {
       sink +=
           bancos_leafIsSound(H, node, tag, (i32)word(), length < 0 ? length : (at + 4) + (length & 0xffffff));
       sink += bancos_copyOut(H, node, at + 4, 0, length);
+      bancos_copyOut(H, node, LEAF_KEY, 20, digits);
+      sink += bancos_findLeaf(H, node, 20, digits, 8400, (i32)word(), 1);
+      sink += bancos_hashLeaves(H, node & ~(i32)(SLAB_UNITS - 1), 40, 409, 50000, 512);
       return;
     }
     if (below(3) == 0) {
@@ -275,6 +278,10 @@ static void one_call(void) {
     break;
   case 36:
     sink += bancos_leafIsSound(h, c, bancos_load32(h, c, 0), v, some_length());
+    sink += bancos_findLeaf(h, c, some_scratch(1), some_length(), below(2) ? -1 : some_scratch(8), v,
+                            (i32)below(2));
+    n = some_count();
+    sink += bancos_hashLeaves(h, c, some_stride(8, n), n, some_scratch(4), some_length());
     break;
   case 37:
     sink += bancos_hash(h, c, some_offset(1), some_length(), v);
@@ -324,6 +331,7 @@ static void nothing_of_nothing(void) {
     sink += bancos_hash(h, 0, 0, 0, 1) + bancos_hashScratch(h, 0, 0, 1) + bancos_sum64(h, 0, 0, 8, 0);
     sink += bancos_findByte16(h, 0, 0, 0, 1) + bancos_findWord(h, 0, 0, 4, 0, 1, 1);
     sink += bancos_gather(h, 0, 0, 0, 0, 0, 0, 0);
+    sink += bancos_findLeaf(h, 0, 0, 0, 0, 0, 1) + bancos_hashLeaves(h, 0, 8, 0, 0, 0);
     bancos_persist(h, 0, 0, 0);
     bancos_fillWord(h, 0, 0, 4, 0, 1);
   }
