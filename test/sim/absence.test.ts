@@ -3,7 +3,6 @@
  * before each of its accesses in turn, or dead after each of its stores: no key that a search from the root finds.
  */
 import { expect, test } from "bun:test";
-import type { Hints } from "../../src/rowex/hints.ts";
 import { stage } from "./interleave.ts";
 import { machine } from "./machine.ts";
 import { collect, flush, type Operation, remove, sequence, set, show } from "./model.ts";
@@ -21,7 +20,7 @@ const get = (actor: Actor, key: string): string => {
 
 /** How many absences the actor has proven so far. */
 const proven = (actor: Actor): number =>
-  (actor.store as unknown as { hints: Hints & { proven: number } }).hints.proven;
+  (actor.store as unknown as { hints: { proven: number } }).hints.proven;
 
 function learn(actor: Actor): void {
   for (let i = 0; i < ENOUGH; i++) run(actor, (store) => store.get("not there"));
