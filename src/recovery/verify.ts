@@ -372,7 +372,8 @@ class Look {
     const word = slot <= SLOTS ? load32(h, slotCell(slot), SLOT_WORD) : SLOT_FREE;
     if (slot !== this.p.slot && slotState(word) !== SLOT_FREE) return;
     // Unlocked, and the slot given up, in the meantime.
-    if (load32(h, cell, TAG) !== tag || (slot <= SLOTS && load32(h, slotCell(slot), SLOT_WORD) !== word)) return;
+    if (load32(h, cell, TAG) !== tag || (slot <= SLOTS && load32(h, slotCell(slot), SLOT_WORD) !== word))
+      return;
     this.report("STATE", cell, `a cell is locked by slot ${slot}, which is not there or in no change`);
   }
 
