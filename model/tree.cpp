@@ -11,8 +11,9 @@
 //   writer may die before any step and is recovered; with `double` the recoverer may die too and another
 //   starts again. With `epoch` cells are really reused. In the modes `hint`, `hinttwo`, `hintpairs` a read
 //   begins at the leaf that the key had when it was met before, a change at the node which that hung from, as
-//   src/rowex/hints.ts does. A leaf that a change puts into the tree or takes out of it has the writer's slot
-//   in its tag for as long as the tag does not tell whether it is in the tree.
+//   src/rowex/hints.ts does. A new leaf has its writer's slot in its tag until the tree has it; who takes one
+//   out locks it, after the nodes. With `inplace` a set of a key that is there locks its leaf, and no node, and
+//   stores the value; a replace makes a new leaf. With `leaf-hints` it begins at the leaf that a hint names.
 //
 // What is checked
 //   Linearizability of every result and of the final tree; the shape of the tree, depths and prefixes,
@@ -49,14 +50,17 @@ struct Options {
   bool epoch = false;
   bool inplace = false;
   bool hint = false;   // searches begin from hints
-  bool inTree = false; // looks at every state whether what is LIVE and unlocked is in the tree
+  bool leafHints = false; // and in-place changes from those of leaves
+  bool inTree = false;    // looks at every state whether what is LIVE and unlocked is in the tree
   // Mutations
   bool newNodeUnlocked = false;       // a new node becomes LIVE without its writer's lock
   bool newLeafUnlocked = false;       // and so does a new leaf
-  bool oldLeafUnlocked = false;       // the old leaf is not locked before [C]
+  bool oldLeafUnlocked = false;       // who takes a leaf out does not lock it
+  bool leafLockFirst = false;         // a replacement locks the leaf before the node
+  bool valueBeforeLeaf = false;       // and looks at the old value before it has the leaf
+  bool recoveryForgetsLeaf = false;   // recovery at state 1 does not unlock the leaf
   bool leafUnlockAfterNode = false;   // the new leaf is unlocked after the new node
   bool leafUnlockLate = false;        // and after the locked node
-  bool recoveryLeavesOld = false;     // recovery does not lock the old leaf before it makes [C]
   bool recoveredLeafUnlocked = false; // recovery makes a new leaf LIVE without a lock
   bool recoveredLeafLate = false;     // recovery unlocks the new leaf after the nodes
   bool hintLeafLocked = false;        // a reader's hint: the leaf may be locked
@@ -79,6 +83,7 @@ struct Options {
   bool lockParentOnly = false;    // collapse does not lock the node
   bool obsoleteLate = false;      // node unlocked, then made obsolete
   bool numberWithoutLock = false;
+  bool unlockBeforeValue = false; // the leaf is unlocked, then the number stored
   bool compareEarly = false; // compareAndDelete compares before the lock
   bool tagEarly = false;     // epoch loaded before [C]
   bool globalOnly = false;   // reuse at "global >= tag + 1", slots not scanned
@@ -111,7 +116,7 @@ enum Field {
 };
 enum NodeKind : uint8_t { LEAF = 1, SMALL, INDEXED, DIRECT };
 
-/** Tag: state | (slot + 1) << 2. A LIVE cell's slot is its lock holder; nobody waits for a leaf's. */
+/** Tag: state | (slot + 1) << 2. A LIVE cell's slot is its lock holder. */
 enum TagState : uint8_t { FREE, PRIVATE, LIVE, RETIRED };
 constexpr uint8_t tagOf(TagState state, int slotPlus1) {
   return static_cast<uint8_t>(state | slotPlus1 << 2);
@@ -127,13 +132,17 @@ constexpr int LOG = 250;
 constexpr int CONFIGS = 96;
 
 struct Intent {
-  uint8_t state, parent, node, cell, field, value, fresh[2], oldNode, oldLeaf, position;
+  uint8_t state, parent, node, leaf; // the first of parent, node, leaf is the leaf of a number in place
+  uint8_t cell, field, value, fresh[2], oldNode, oldLeaf, position;
   int8_t keys; // the slot's key count after the operation
   uint8_t record[3];
 };
 
-/** LOOKUP is a GET that neither uses nor takes a hint. INSERT returns the value that is there already. */
-enum OpType : uint8_t { NO_OP, GET, SET, REMOVE, INSERT, COMPARE_REMOVE, SCAN, LOOKUP };
+/**
+ * LOOKUP is a GET that neither uses nor takes a hint. INSERT returns the value that is there already, SET, REPLACE
+ * and REMOVE the one that was. REPLACE is a SET that never changes a leaf in place.
+ */
+enum OpType : uint8_t { NO_OP, GET, SET, REMOVE, INSERT, COMPARE_REMOVE, SCAN, LOOKUP, REPLACE };
 struct Operation {
   OpType type;
   uint8_t key, value;
@@ -260,8 +269,10 @@ void store(int c, int field, int value) {
     return 0;
   });
 }
-/** A step if anybody looks at the tags of leaves, or at those of new nodes: hints do, and recovery. */
-template <class Effect> int tagStep(Effect effect) { return opt.hint || opt.crash ? step(effect) : quiet(effect); }
+/** A step if anybody looks at leaves' tags without the node's lock: hints, numbers in place, recovery. */
+template <class Effect> int tagStep(Effect effect) {
+  return opt.hint || opt.crash || opt.inplace ? step(effect) : quiet(effect);
+}
 
 /** A store to a cell only we know. */
 void write(int c, int field, int value) {
@@ -289,8 +300,11 @@ bool lock(int c) {
 
 void unlock(int c) {
   step([&] {
-    if (st.cell[c][TAG] != tagOf(LIVE, me + 1))
+    if (st.cell[c][TAG] != tagOf(LIVE, me + 1)) {
+      if (opt.oldLeafUnlocked && stateOf(st.cell[c][TAG]) == RETIRED)
+        return 0;
       bad("unlock of a lock not held");
+    }
     st.cell[c][TAG] = tagOf(LIVE, 0);
     snprintf(note, sizeof note, "unlock c%d", c);
     return 0;
@@ -366,9 +380,11 @@ void giveBackAll() {
 
 void makeRetired(int slot, int c) {
   uint8_t &tag = st.cell[c][TAG];
-  bool ours = tag == tagOf(LIVE, slot + 1) || tag == tagOf(LIVE, 0) || tag == tagOf(RETIRED, slot + 1);
+  bool ours = tag == tagOf(LIVE, slot + 1) || tag == tagOf(RETIRED, slot + 1);
+  ours |= (opt.lockParentOnly || opt.obsoleteLate) && tag == tagOf(LIVE, 0);
+  ours |= opt.oldLeafUnlocked && stateOf(tag) == LIVE;
   if (!ours)
-    bad("double retire, or a cell that was not LIVE");
+    bad("double retire, or a cell that was not LIVE and locked");
   tag = tagOf(RETIRED, slot + 1);
 }
 
@@ -474,7 +490,7 @@ template <class Good> bool hintedTag(const char *what, int c, Good good) {
   });
 }
 
-/** A reader's hint, the key's leaf; 0: search from the root. */
+/** The hint of a reader, or of a number in place: the key's leaf; 0: search from the root. */
 int leafByHint(int key) {
   int leaf = hintFor(key).leaf;
   if (leaf == 0)
@@ -566,28 +582,40 @@ int newNode(int depth, const std::vector<std::pair<int, int>> &children) {
 // The common part of every write
 // ---------------------------------------------------------------------------------------------------------
 
-/** Step 5. */
-void announce(int parent, int node) {
+/** Step 5. `leaf`: the one that goes. */
+void announce(int parent, int node, int leaf) {
   if (!opt.crash)
     return;
   if (!replaying()) {
     Intent &in = st.intent[me];
     in.parent = static_cast<uint8_t>(parent);
     in.node = static_cast<uint8_t>(node);
+    in.leaf = static_cast<uint8_t>(leaf);
     in.cell = in.field = in.value = in.fresh[0] = in.fresh[1] = in.oldNode = in.oldLeaf = 0;
   }
   setIntent(me, 1);
 }
 
 /** A failed check, or a retired cell: release, state 0, again. */
-[[noreturn]] void release(int a = 0, int b = 0) {
-  if (b != 0)
-    unlock(b);
-  if (a != 0)
-    unlock(a);
+[[noreturn]] void release(int a = 0, int b = 0, int c = 0) {
+  for (int held : {c, b, a})
+    if (held != 0)
+      unlock(held);
   setIntent(me, 0);
   startAgain();
 }
+
+/** The leaf that goes: after the nodes `a` and `b`. Returns what to unlock. */
+int lockOldLeaf(int leaf, int a, int b = 0) {
+  if (opt.oldLeafUnlocked)
+    return 0;
+  if (!lock(leaf))
+    release(a, b);
+  return leaf;
+}
+
+/** Its value: nobody changes it while we have its lock. */
+int valueOfOld(int leaf) { return opt.oldLeafUnlocked ? load(leaf, VALUE) : peek(leaf, VALUE); }
 
 /** What the committing store changes, and what follows from it. */
 struct Commit {
@@ -663,16 +691,6 @@ template <class Uncovered> void commit(const Commit &c, Uncovered uncovered) {
     step(bothLive);
   } else {
     quiet(bothLive);
-  }
-  if (c.oldLeaf != 0 && !opt.oldLeafUnlocked) {
-    tagStep([&] {
-      touch(c.oldLeaf);
-      if (opt.inTree && st.cell[c.oldLeaf][TAG] != tagOf(LIVE, 0))
-        bad("the leaf that leaves is held, or not LIVE");
-      st.cell[c.oldLeaf][TAG] = tagOf(LIVE, me + 1);
-      snprintf(note, sizeof note, "c%d leaves", c.oldLeaf);
-      return 0;
-    });
   }
   store(c.cell, c.field, c.value); // [C]
   if (opt.unlockFirst)
@@ -823,36 +841,44 @@ void opScan() {
   finish(0);
 }
 
+/** A number in place: nothing is known but the leaf. */
+void changeNumber(int leaf, int value) {
+  if (opt.numberWithoutLock) {
+    int before = load(leaf, VALUE);
+    store(leaf, VALUE, value);
+    giveBackAll();
+    return finish(before);
+  }
+  announce(leaf, 0, 0);
+  if (!lock(leaf))
+    release();
+  int before = peek(leaf, VALUE);
+  giveBackAll();
+  if (opt.unlockBeforeValue)
+    unlock(leaf);
+  store(leaf, VALUE, value);
+  if (!opt.unlockBeforeValue)
+    unlock(leaf);
+  setIntent(me, 0);
+  finish(before);
+}
+
 /** The key's leaf is `leaf`, in `n`. */
 void replaceLeaf(int n, int leaf, int key, int value) {
   int digit = digitOf(key, peek(n, DEPTH));
   int field;
-  if (opt.inplace) {
-    if (opt.numberWithoutLock) {
-      int before = load(leaf, VALUE);
-      store(leaf, VALUE, value);
-      giveBackAll();
-      return finish(before);
-    }
-    announce(n, 0);
-    if (!lock(n))
-      release();
-    if (findLocked(n, digit, field) != leaf)
-      release(n);
-    int before = peek(leaf, VALUE);
-    giveBackAll();
-    store(leaf, VALUE, value);
-    unlock(n);
-    setIntent(me, 0);
-    return finish(before);
-  }
   int fresh = newLeaf(key, value);
-  announce(n, 0);
-  if (!lock(n))
+  announce(n, 0, leaf);
+  if (opt.leafLockFirst && !lock(leaf))
     release();
+  if (!lock(n))
+    release(opt.leafLockFirst ? leaf : 0);
+  int before = opt.valueBeforeLeaf ? load(leaf, VALUE) : 0;
+  int locked = opt.leafLockFirst ? leaf : lockOldLeaf(leaf, n);
   if (findLocked(n, digit, field) != leaf && !(opt.hintNoCheck && field != 0))
-    release(n);
-  int before = peek(leaf, VALUE);
+    release(n, 0, locked);
+  if (!opt.valueBeforeLeaf)
+    before = valueOfOld(leaf);
   commit({n, n, field, fresh, fresh, 0, 0, leaf, 0, 0});
   finish(before);
 }
@@ -872,7 +898,7 @@ void splitEdge(int key, int value, int d, int witnessKey, int leaf) {
   int child = i == pathLength - 1 ? leaf : path[i + 1];
   int fresh = newLeaf(key, value);
   int node = newNode(d, {{digitOf(witnessKey, d), child}, {digitOf(key, d), fresh}});
-  announce(parent, 0);
+  announce(parent, 0, 0);
   if (!lock(parent))
     release();
   int field;
@@ -888,14 +914,14 @@ void grow(int n, int key, int value) {
   int digit = digitOf(key, peek(n, DEPTH));
   int fresh = newLeaf(key, value);
   int parent = path[pathLength - 2];
-  announce(parent, n);
+  announce(parent, n, 0);
   if (!lock(parent))
     release();
+  if (!lock(n))
+    release(parent);
   int field;
   if (findLocked(parent, digitOf(key, peek(parent, DEPTH)), field) != n)
-    release(parent);
-  if (!lock(n))
-    bad("retired node still in the slot of a locked parent");
+    release(parent, n);
   int own;
   findLocked(n, digit, own);
   if ((peek(n, COUNTS) & 15) != CAPACITY || own != 0)
@@ -915,7 +941,7 @@ void addChild(int n, int key, int value) {
   int kind = peek(n, KIND);
   int field;
   if (kind == DIRECT) {
-    announce(n, 0);
+    announce(n, 0, 0);
     if (!lock(n))
       release();
     if (findLocked(n, digit, field) != 0)
@@ -937,7 +963,7 @@ void addChild(int n, int key, int value) {
           own = i;
   }
   if (own >= 0) {
-    announce(n, 0);
+    announce(n, 0, 0);
     if (!lock(n))
       release();
     if (findLocked(n, digit, field) != 0 || peek(n, CHILD0 + own) != 0)
@@ -949,7 +975,7 @@ void addChild(int n, int key, int value) {
   }
   if (used == CAPACITY)
     return grow(n, key, value);
-  announce(n, 0);
+  announce(n, 0, 0);
   if (!lock(n))
     release();
   findLocked(n, digit, field);
@@ -972,9 +998,19 @@ void addChild(int n, int key, int value) {
   finish(0);
 }
 
-void opSet(int key, int value, bool insertOnly) {
+/** `type`: SET, REPLACE, INSERT. */
+void opSet(int key, int value, OpType type) {
+  const bool insertOnly = type == INSERT;
+  const bool inPlace = opt.inplace && type == SET;
   int n = 0;
-  int c = nodeByHint(key, n);
+  int c = 0;
+  if (inPlace && opt.leafHints) {
+    c = leafByHint(key);
+    if (c != 0)
+      return changeNumber(c, value);
+  } else {
+    c = nodeByHint(key, n);
+  }
   if (c == 0) {
     c = descend(key);
     n = path[pathLength - 1];
@@ -984,6 +1020,8 @@ void opSet(int key, int value, bool insertOnly) {
       giveBackAll();
       return finish(load(c, VALUE));
     }
+    if (inPlace)
+      return changeNumber(c, value);
     return replaceLeaf(n, c, key, value);
   }
   if (n != 1 || c != 0) {
@@ -1017,13 +1055,16 @@ void opRemove(int key, int expected) {
   }
   int field;
   if (!collapse && !shrink) {
-    announce(n, 0);
+    announce(n, 0, leaf);
     if (!lock(n))
       release();
+    const int locked = lockOldLeaf(leaf, n);
     if (findLocked(n, digit, field) != leaf || (n != 1 && !opt.noCountCheck && peek(n, COUNTS) >> 4 <= 2))
-      release(n);
-    int value = peek(leaf, VALUE);
+      release(n, 0, locked);
+    int value = valueOfOld(leaf);
     if (expected != 0 && !opt.compareEarly && value != expected) {
+      if (locked != 0)
+        unlock(locked);
       unlock(n);
       setIntent(me, 0);
       return finish(8);
@@ -1032,24 +1073,25 @@ void opRemove(int key, int expected) {
     return finish(expected != 0 ? expected : value);
   }
   int parent = path[pathLength - 2];
-  announce(parent, n);
+  announce(parent, n, leaf);
   if (!lock(parent))
     release();
-  if (findLocked(parent, digitOf(key, peek(parent, DEPTH)), field) != n)
-    release(parent);
   if (!opt.lockParentOnly && !lock(n))
-    bad("retired node still in the slot of a locked parent");
+    release(parent);
   int locked = opt.lockParentOnly ? 0 : n;
+  const int lockedLeaf = lockOldLeaf(leaf, parent, locked);
+  if (findLocked(parent, digitOf(key, peek(parent, DEPTH)), field) != n)
+    release(parent, locked, lockedLeaf);
   int own;
   int live = peek(n, COUNTS) >> 4;
   if (findLocked(n, digit, own) != leaf || (collapse && live != 2 && !opt.noCountCheck) ||
       (shrink && live != 3))
-    release(parent, locked);
-  int value = peek(leaf, VALUE);
+    release(parent, locked, lockedLeaf);
+  int value = valueOfOld(leaf);
   if (expected != 0 && !opt.compareEarly && value != expected) {
-    if (locked != 0)
-      unlock(n);
-    unlock(parent);
+    for (int held : {lockedLeaf, locked, parent})
+      if (held != 0)
+        unlock(held);
     setIntent(me, 0);
     return finish(8);
   }
@@ -1141,17 +1183,6 @@ void recoverLive(const Intent &in) {
   });
 }
 
-void recoverOldLeaf(int c) {
-  if (c == 0 || opt.oldLeafUnlocked || opt.recoveryLeavesOld)
-    return;
-  step([&] {
-    if (st.cell[c][TAG] == tagOf(LIVE, 0))
-      st.cell[c][TAG] = tagOf(LIVE, DEAD + 1);
-    snprintf(note, sizeof note, "c%d leaves", c);
-    return 0;
-  });
-}
-
 void recoverRecount(int c) {
   if (c == 0 || opt.noRecount)
     return;
@@ -1190,7 +1221,6 @@ void opRecover() {
     redo = in.field != 0 && now == in.value;
   } else if (state == 2) {
     recoverLive(in);
-    recoverOldLeaf(in.oldLeaf);
   }
   if (state == 2 && !opt.lookAtSlot) {
     store(in.cell, in.field, in.value);
@@ -1225,6 +1255,8 @@ void opRecover() {
       });
     }
   } else if (state != 0) {
+    if (!opt.recoveryForgetsLeaf)
+      recoverUnlock(in.leaf);
     recoverUnlock(in.node);
   }
   const bool leafLocked = redo && !opt.newLeafUnlocked;
@@ -1345,6 +1377,7 @@ uint64_t linearize(uint64_t config, int p, const Operation &op) {
     result = now;
     break;
   case SET:
+  case REPLACE:
     result = now;
     config = without | static_cast<uint64_t>(op.value) << shift;
     break;
@@ -1449,9 +1482,9 @@ void body() {
     case SCAN:
       return opScan();
     case SET:
-      return opSet(op.key, op.value, false);
+    case REPLACE:
     case INSERT:
-      return opSet(op.key, op.value, true);
+      return opSet(op.key, op.value, op.type);
     case REMOVE:
       return opRemove(op.key, 0);
     case COMPARE_REMOVE:
@@ -1565,7 +1598,7 @@ void walk(int n, int depthAbove, std::vector<int> &seen, std::vector<int> &below
     return;
   }
   if (holderOf(cell[TAG]) != 0) {
-    problem = "node left locked";
+    problem = "a cell in the tree is left locked";
     return;
   }
   if (cell[KIND] == LEAF) {
@@ -1846,7 +1879,8 @@ std::string keyText(int key) {
 
 void report(const Tree &tree, const Program &before) {
   static const char *const names[] = {
-      "", "get", "set", "remove", "insert", "compareAndDelete", "scan", "lookup from the root"};
+      "",       "get", "set", "remove", "insert", "compareAndDelete", "scan", "lookup from the root",
+      "replace"};
   printf("VIOLATION: %s\n  tree:", problem.c_str());
   for (const auto &pair : tree)
     printf(" %s=%d", keyText(pair.first).c_str(), pair.second);
@@ -1895,7 +1929,7 @@ void explore(const Tree &tree, const Program &before, const Program &a, const Pr
     bool stays = true;
     for (const Program *program : {&a, &b})
       for (const Operation &op : *program)
-        stays &= op.key != pair.first || op.type == SET || op.type == INSERT;
+        stays &= op.key != pair.first || op.type == SET || op.type == INSERT || op.type == REPLACE;
     if (stays)
       mustSee.push_back(pair.first);
   }
@@ -1944,10 +1978,13 @@ const Flag flags[] = {
     {"in-tree", &Options::inTree},
     {"new-node-unlocked", &Options::newNodeUnlocked},
     {"new-leaf-unlocked", &Options::newLeafUnlocked},
+    {"leaf-hints", &Options::leafHints},
     {"old-leaf-unlocked", &Options::oldLeafUnlocked},
+    {"leaf-lock-first", &Options::leafLockFirst},
+    {"value-before-leaf", &Options::valueBeforeLeaf},
+    {"recovery-forgets-leaf", &Options::recoveryForgetsLeaf},
     {"leaf-unlock-after-node", &Options::leafUnlockAfterNode},
     {"leaf-unlock-late", &Options::leafUnlockLate},
-    {"recovery-leaves-old-unlocked", &Options::recoveryLeavesOld},
     {"recovered-leaf-unlocked", &Options::recoveredLeafUnlocked},
     {"recovered-leaf-unlock-late", &Options::recoveredLeafLate},
     {"hint-leaf-locked", &Options::hintLeafLocked},
@@ -1970,6 +2007,7 @@ const Flag flags[] = {
     {"lock-parent-only", &Options::lockParentOnly},
     {"obsolete-late", &Options::obsoleteLate},
     {"number-without-lock", &Options::numberWithoutLock},
+    {"unlock-before-value", &Options::unlockBeforeValue},
     {"compare-early", &Options::compareEarly},
     {"tag-early", &Options::tagEarly},
     {"global-only", &Options::globalOnly},
@@ -2026,6 +2064,8 @@ int main(int argc, char **argv) {
     for (int key : universe) {
       out.push_back({SET, static_cast<uint8_t>(key), static_cast<uint8_t>(value)});
       out.push_back({REMOVE, static_cast<uint8_t>(key), 0});
+      if (opt.inplace)
+        out.push_back({REPLACE, static_cast<uint8_t>(key), static_cast<uint8_t>(value)});
       if (compare)
         out.push_back({COMPARE_REMOVE, static_cast<uint8_t>(key), 1});
     }

@@ -52,7 +52,7 @@ export function orderParts({ participant: p }: Inside): Part[] {
       group: "intent",
       name: "announce, lock a node, give up",
       run: () => {
-        if (announceAndLock(p, root, 0)) giveUp(p);
+        if (announceAndLock(p, root, 0, 0)) giveUp(p);
       },
     },
     {

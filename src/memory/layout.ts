@@ -155,7 +155,10 @@ export function isTableSlab(slab: number): boolean {
 
 // ---- tags ----------------------------------------------------------------------------------------------------------
 
-/** Word 0 of every cell: kind (3 bits), state (2), slot (10), and 17 bits that never change in a cell's life. */
+/**
+ * Word 0 of every cell: kind (3 bits), state (2), slot (10), and 17 bits that never change in a cell's life. The slot of
+ * a LIVE cell is its lock.
+ */
 export const TAG = 0;
 export const KIND_MASK = 7;
 export const NODE4 = 1;
@@ -266,6 +269,9 @@ export const SLOT_EPOCH = 64;
 export const SLOT_SYNC_TICKET = 72;
 // The intent: what a recoverer needs to undo or redo the write under way.
 export const INTENT_STATE = 128;
+/** The leaf to lock after the nodes, 0: none. Stored together with the state. */
+export const INTENT_LOCK2 = 132;
+/** Nodes to lock; or the leaf of a number in place. */
 export const INTENT_LOCK0 = 136;
 export const INTENT_LOCK1 = 140;
 /** Cell, byte offset with width, and new value of the committing store. */
@@ -341,6 +347,7 @@ const EXPECTED: readonly [string, number, number][] = [
   ["Node256", N256_BYTES, 1032],
   ["superblock", SB_FREE_CELLS + 64 * 4, SB_END],
   ["limbo chunk", CHUNK_BYTES, 1032],
+  ["third lock of an intent, beside the state", INTENT_LOCK2, INTENT_STATE + 4],
   ["largest file in slabs", MAX_SLABS, 1 << 21],
 ];
 for (const [what, is, expected] of EXPECTED) {

@@ -45,8 +45,8 @@ export class Participant {
   readonly pathTag = new Int32Array(MOST_NODES);
   pathLength = 0;
   /**
-   * The leaf that the descent ended at, or 0; its tag. And the node that it hangs from: after a lookup, and after a write
-   * that has replaced it; 0 after other changes.
+   * The leaf that the search ended at, or 0; its tag. And the node that it hangs from: after a search, or after a write
+   * that has replaced it or changed its number in place; 0 after other changes.
    */
   leaf = 0;
   leafTag = 0;
@@ -72,11 +72,16 @@ export class Participant {
   /** INTENT_MARK_NONE, _REPLACED, _REMOVED */
   oldLeafMark = 0;
   oldNode = 0;
-  /** Nodes that are locked, 0: none; and their tags without the lock. */
+  /**
+   * Nodes that are locked, and the leaf that goes, 0: none; and their tags without the lock. The first may be a leaf
+   * whose number changes in place.
+   */
   lock0 = 0;
   lock1 = 0;
+  lock2 = 0;
   lockTag0 = 0;
   lockTag1 = 0;
+  lockTag2 = 0;
   /** Node, byte offset (with FIELD_BYTE for an 8-bit store) and value of the committing store. */
   commitNode = 0;
   commitField = 0;

@@ -6,6 +6,7 @@ import { BancosError } from "../errors.ts";
 import {
   INTENT_LOCK0,
   INTENT_LOCK1,
+  INTENT_LOCK2,
   INTENT_NONE,
   INTENT_STATE,
   lifeByte,
@@ -138,7 +139,7 @@ export interface ParticipantInfo {
   readonly since: Date;
   /** The epoch it is working in; 0 while it does nothing. */
   readonly epoch: number;
-  /** File offsets of the nodes it may have locked. */
+  /** File offsets of the nodes and leaves it may have locked. */
   readonly locks: readonly number[];
   /** Is it the store that was asked? */
   readonly self: boolean;
@@ -154,9 +155,9 @@ export function participants(region: Region, self: number): ParticipantInfo[] {
     if (state === SLOT_FREE) continue;
     const locks: number[] = [];
     if (load32(h, me, INTENT_STATE) !== 0) {
-      for (const field of [INTENT_LOCK0, INTENT_LOCK1]) {
-        const node = load32(h, me, field);
-        if (node !== 0) locks.push((node >>> 0) * 8);
+      for (const field of [INTENT_LOCK0, INTENT_LOCK1, INTENT_LOCK2]) {
+        const cell = load32(h, me, field);
+        if (cell !== 0) locks.push((cell >>> 0) * 8);
       }
     }
     const alive = slot === self || !isDead(region, slot);

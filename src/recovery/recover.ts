@@ -24,6 +24,7 @@ import {
   INTENT_LIMBO,
   INTENT_LOCK0,
   INTENT_LOCK1,
+  INTENT_LOCK2,
   INTENT_MARK,
   INTENT_MARK_REMOVED,
   INTENT_MARK_REPLACED,
@@ -118,6 +119,9 @@ export function recoverIntent(region: Region, slot: number, free: Free): void {
   const me = slotCell(slot);
   const state = load32(h, me, INTENT_STATE);
   if (state === INTENT_ANNOUNCED) {
+    const leaf = load32(h, me, INTENT_LOCK2);
+    // Before there was this field it was not written, and what another had left here may be the middle of a value now.
+    if (leaf !== 0 && beginsCell(region, leaf, load32(h, leaf, TAG))) unlockIfHeld(h, slot, leaf);
     unlockIfHeld(h, slot, load32(h, me, INTENT_LOCK1));
     unlockIfHeld(h, slot, load32(h, me, INTENT_LOCK0));
   } else if (state === INTENT_CHECKED || state === INTENT_PUBLISHED) {
@@ -133,11 +137,12 @@ export function recoverIntent(region: Region, slot: number, free: Free): void {
   exchange32(h, me, INTENT_STATE, INTENT_NONE);
 }
 
-const isHeld = (h: number, slot: number, node: number): boolean =>
-  (load32(h, node, TAG) & (STATE_MASK | SLOT_MASK)) === (LIVE | (slot << SLOT_SHIFT));
+const isHeld = (h: number, slot: number, cell: number): boolean =>
+  (load32(h, cell, TAG) & (STATE_MASK | SLOT_MASK)) === (LIVE | (slot << SLOT_SHIFT));
 
-function unlockIfHeld(h: number, slot: number, node: number): void {
-  if (node !== 0 && isHeld(h, slot, node)) store32(h, node, TAG, load32(h, node, TAG) & ~SLOT_MASK);
+/** A node or a leaf. What never changes in its tag stays. */
+function unlockIfHeld(h: number, slot: number, cell: number): void {
+  if (cell !== 0 && isHeld(h, slot, cell)) store32(h, cell, TAG, load32(h, cell, TAG) & ~SLOT_MASK);
 }
 
 function redo(region: Region, slot: number, state: number): void {
@@ -154,7 +159,6 @@ function redo(region: Region, slot: number, state: number): void {
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
     makeLive(h, slot, newLeaf, slot << SLOT_SHIFT);
     if (region.persists && newLeaf !== 0) persistBytes(h, newLeaf, cellBytes(region, newLeaf));
-    if (oldLeaf !== 0) lockLeaf(h, slot, oldLeaf);
     if (mark === INTENT_MARK_REMOVED && markKind(h, oldLeaf) === MARK_NONE)
       markRemoved(h, oldLeaf, MARK_DELETED);
     const field = load32(h, me, INTENT_FIELD);
@@ -188,12 +192,6 @@ function redo(region: Region, slot: number, state: number): void {
   unlockIfHeld(h, slot, load32(h, me, INTENT_NEW0));
   unlockIfHeld(h, slot, load32(h, me, INTENT_NEW1));
   unlockIfHeld(h, slot, parent);
-}
-
-/** The leaf that a change takes out of the tree: hints do not lead to it any more. */
-function lockLeaf(h: number, slot: number, leaf: number): void {
-  const tag = load32(h, leaf, TAG);
-  if ((tag & (STATE_MASK | SLOT_MASK)) === LIVE) store32(h, leaf, TAG, tag | (slot << SLOT_SHIFT));
 }
 
 function makeLive(h: number, slot: number, cell: number, lock: number): void {

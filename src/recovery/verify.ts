@@ -53,6 +53,7 @@ import {
   SLOT_SHIFT,
   SLOT_WAITING,
   SLOT_WORD,
+  SLOTS,
   STATE_MASK,
   slotCell,
   TAG,
@@ -301,6 +302,7 @@ class Look {
       this.report("POINTER", p.root, "the root is no live Node256 at depth 0");
       return;
     }
+    this.checkLock(p.root, rootTag);
     this.enterNode(stack, p.root, rootTag, -1);
     /** Depth of the deepest node that the present leaf and the one before it have in common. */
     let common = -1;
@@ -315,7 +317,8 @@ class Look {
       const child = frame.children[frame.next++]!;
       const tag = load32(h, child, TAG);
       const state = tag & STATE_MASK;
-      if (state !== LIVE) {
+      if (state === LIVE) this.checkLock(child, tag);
+      else {
         this.report("STATE", child, `a cell in the tree is ${STATES[state >>> 3]}, not live`);
         if (state === FREE || state === PRIVATE) continue;
       }
@@ -359,6 +362,19 @@ class Look {
       previous = key;
       common = frame.depth;
     }
+  }
+
+  /** A lock is somebody's: of one who is there, or who died and is still to be recovered; ours in a change only. */
+  private checkLock(cell: number, tag: number): void {
+    const { h } = this;
+    const slot = (tag & SLOT_MASK) >>> SLOT_SHIFT;
+    if (slot === 0) return;
+    const word = slot <= SLOTS ? load32(h, slotCell(slot), SLOT_WORD) : SLOT_FREE;
+    if (slot !== this.p.slot && slotState(word) !== SLOT_FREE) return;
+    // Unlocked, and the slot given up, in the meantime.
+    if (load32(h, cell, TAG) !== tag || (slot <= SLOTS && load32(h, slotCell(slot), SLOT_WORD) !== word))
+      return;
+    this.report("STATE", cell, `a cell is locked by slot ${slot}, which is not there or in no change`);
   }
 
   private enterNode(stack: Frame[], node: number, tag: number, above: number): void {

@@ -146,17 +146,20 @@ export function reserveLimbo(p: Participant): void {
 // ---- steps 5 to 7 ----------------------------------------------------------------------------------------------------
 
 /**
- * Steps 5 and 6: announces and takes the locks, parent first; `second` may be 0. Returns false, with nothing locked
- * and nothing announced, if one of them is obsolete or a backup has shut the gate.
+ * Steps 5 and 6: announces and takes the locks: parent, node, and at last the leaf that goes; `second` and `leaf` may be
+ * 0. A number in place has its leaf alone, as `first`. Returns false, with nothing locked and nothing announced, if one of
+ * them is obsolete or a backup has shut the gate.
  */
-export function announceAndLock(p: Participant, first: number, second: number): boolean {
+export function announceAndLock(p: Participant, first: number, second: number, leaf: number): boolean {
   const h = p.h;
   const me = p.me;
   storePair(h, me, INTENT_LOCK0, first, second);
   p.announced = true;
-  store32(h, me, INTENT_STATE, INTENT_ANNOUNCED);
+  // The state, and beside it INTENT_LOCK2.
+  storePair(h, me, INTENT_STATE, INTENT_ANNOUNCED, leaf);
   p.lock0 = 0;
   p.lock1 = 0;
+  p.lock2 = 0;
   p.lockTag0 = lock(p, first);
   if (p.lockTag0 === 0) {
     clearIntent(p);
@@ -171,6 +174,14 @@ export function announceAndLock(p: Participant, first: number, second: number): 
     }
     p.lock1 = second;
   }
+  if (leaf !== 0) {
+    p.lockTag2 = lock(p, leaf);
+    if (p.lockTag2 === 0) {
+      giveUp(p);
+      return false;
+    }
+    p.lock2 = leaf;
+  }
   // The lock's compare-and-swap is a full fence between the announcement and this load.
   if (load32(h, SB, SB_GATE) !== 0) {
     giveUp(p);
@@ -182,16 +193,18 @@ export function announceAndLock(p: Participant, first: number, second: number): 
 
 /** A failed check: unlocks and withdraws the intent. */
 export function giveUp(p: Participant): void {
+  if (p.lock2 !== 0) store32(p.h, p.lock2, TAG, p.lockTag2);
   if (p.lock1 !== 0) store32(p.h, p.lock1, TAG, p.lockTag1);
-  unlockParent(p);
+  unlockFirst(p);
   clearIntent(p);
 }
 
-/** Step 17. Nothing is stored to the node after this. */
-export function unlockParent(p: Participant): void {
+/** Step 17, and the unlock of a number in place. Nothing is stored to the node, or to the value, after this. */
+export function unlockFirst(p: Participant): void {
   if (p.lock0 !== 0) store32(p.h, p.lock0, TAG, p.lockTag0);
   p.lock0 = 0;
   p.lock1 = 0;
+  p.lock2 = 0;
 }
 
 /** Sequentially consistent: the fields may be written again at once. */
@@ -216,8 +229,8 @@ export function beginChange(p: Participant): void {
 // ---- steps 8 to 18 ---------------------------------------------------------------------------------------------------
 
 /**
- * Steps 8 to 18. The locks are held, the checks have passed, and everything that the committing store uncovers is
- * written. Nothing in here can fail; if the participant dies, recovery goes on from the intent's state.
+ * Steps 8 to 18. The locks are held, that of `p.oldLeaf` as the third, the checks have passed, and everything that the
+ * committing store uncovers is written. Nothing in here can fail; if the participant dies, recovery goes on from the intent's state.
  */
 export function commit(p: Participant): void {
   const h = p.h;
@@ -266,8 +279,6 @@ export function commit(p: Participant): void {
     store32(h, newLeaf, TAG, p.newLeafTag | (p.slot << SLOT_SHIFT));
     if (persists) persistBytes(h, newLeaf, p.heap.bytesOf(newLeaf));
   }
-  // For the same reason a leaf that goes is locked as long as it looks as if it were in the tree.
-  if (oldLeaf !== 0) store32(h, oldLeaf, TAG, lockedTag(p, p.leafTag));
   // 10. A leaf that is removed is marked before it goes: a rebuild must not find it unmarked and unreplaced.
   let isVoid = false;
   if (p.oldLeafMark === INTENT_MARK_REMOVED) {
@@ -293,7 +304,7 @@ export function commit(p: Participant): void {
       // Before the unlock: the next change may void the new leaf, and the old one would be back.
       if (p.region.persists) persistMark(h, oldLeaf);
     }
-    // 15. Retired: for a node, obsolete and unlocked by one store.
+    // 15. Retired: obsolete and unlocked by one store.
     // 16. Into limbo, at the positions that the intent names.
     p.retired++;
     // How much of the file an old leaf takes: much that is retired by few changes is reclaimed as soon as little by many.
@@ -310,15 +321,15 @@ export function commit(p: Participant): void {
       p.limbo.append(oldNode, epoch);
     }
     if (oldLeaf !== 0) {
-      store32(h, oldLeaf, TAG, retiredTag(p, p.leafTag));
+      store32(h, oldLeaf, TAG, retiredTag(p, p.lockTag2));
       if (isVoid) p.limbo.append(oldLeaf, epoch);
       else p.waiting.append(oldLeaf, epoch);
     }
   }
-  // 17. The leaf first: as long as the node above it is locked, nobody else stores to its tag.
+  // 17.
   if (newLeaf !== 0) store32(h, newLeaf, TAG, p.newLeafTag);
   if (newNode !== 0) store32(h, newNode, TAG, p.newNodeTag);
-  unlockParent(p);
+  unlockFirst(p);
   // 18.
   clearIntent(p);
   // The records of private cells must not outlive the cells: we are in the epoch still that keeps these from reuse.
@@ -333,7 +344,5 @@ export function commit(p: Participant): void {
   p.newLeafHasRun = false;
 }
 
-const lockedTag = (p: Participant, tag: number): number =>
-  (tag & ~(STATE_MASK | SLOT_MASK)) | LIVE | (p.slot << SLOT_SHIFT);
 const retiredTag = (p: Participant, tag: number): number =>
   (tag & ~(STATE_MASK | SLOT_MASK)) | RETIRED | (p.slot << SLOT_SHIFT);

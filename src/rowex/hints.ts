@@ -331,6 +331,7 @@ export class Hints {
       return false;
     p.leaf = leaf;
     p.leafTag = leafTag;
+    p.leafNode = node;
     p.path[0] = node;
     p.pathTag[0] = tag;
     p.pathLength = 1;

@@ -1,6 +1,6 @@
 /**
- * Node locks: the slot number in a LIVE tag. Every wait ends: the holder unlocks, or retires the node, or is dead and
- * is recovered by whoever waits.
+ * Locks of nodes and leaves: the slot number in a LIVE tag. Every wait ends: the holder unlocks, or retires the cell, or
+ * is dead and is recovered by whoever waits.
  */
 import { corrupt } from "../errors.ts";
 import {
@@ -40,32 +40,32 @@ export function startAgain(p: Participant, round: number): void {
 }
 
 /**
- * Locks `node` for `p`. Returns its tag without the lock, or 0 if the node is obsolete: the place has changed, start
- * again.
+ * Locks `cell`, a node or a leaf, for `p`. Returns its tag without the lock, or 0 if it is obsolete: the place has
+ * changed, start again.
  */
-export function lock(p: Participant, node: number): number {
-  const tag = load32(p.h, node, TAG);
+export function lock(p: Participant, cell: number): number {
+  const tag = load32(p.h, cell, TAG);
   if (
     (tag & (STATE_MASK | SLOT_MASK)) === LIVE &&
-    cas32(p.h, node, TAG, tag, tag | (p.slot << SLOT_SHIFT)) === 1
+    cas32(p.h, cell, TAG, tag, tag | (p.slot << SLOT_SHIFT)) === 1
   ) {
     return tag;
   }
-  return lockSlowly(p, node);
+  return lockSlowly(p, cell);
 }
 
-function lockSlowly(p: Participant, node: number): number {
+function lockSlowly(p: Participant, cell: number): number {
   const mine = p.slot << SLOT_SHIFT;
   let looked = 0;
   for (let round = 0; ; round++) {
-    const tag = load32(p.h, node, TAG);
+    const tag = load32(p.h, cell, TAG);
     if ((tag & STATE_MASK) !== LIVE) return 0;
     const holder = tag & SLOT_MASK;
     if (holder === 0) {
-      if (cas32(p.h, node, TAG, tag, tag | mine) === 1) return tag;
+      if (cas32(p.h, cell, TAG, tag, tag | mine) === 1) return tag;
       continue;
     }
-    if (holder === mine) throw corrupt("a node is locked by this participant already", node);
+    if (holder === mine) throw corrupt("a cell is locked by this participant already", cell);
     if (round < PAUSES) {
       pause(1 + (round >>> 3));
       continue;
@@ -81,9 +81,9 @@ function lockSlowly(p: Participant, node: number): number {
       p.onLongWait(slot);
       continue;
     }
-    // The slot was free, and had not been claimed and freed again, while the node had its lock: nobody will unlock it.
-    if (load32(p.h, node, TAG) === tag && (slot > SLOTS || load32(p.h, slotCell(slot), SLOT_WORD) === word)) {
-      throw corrupt("a node is locked by a participant that is not there", node);
+    // The slot was free, and had not been claimed and freed again, while the cell had its lock: nobody will unlock it.
+    if (load32(p.h, cell, TAG) === tag && (slot > SLOTS || load32(p.h, slotCell(slot), SLOT_WORD) === word)) {
+      throw corrupt("a cell is locked by a participant that is not there", cell);
     }
   }
 }

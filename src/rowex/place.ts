@@ -69,7 +69,7 @@ export function lookup(p: Participant): number {
   }
 }
 
-/** As {@link lookup}, and keeps the path: `p.path`, `p.pathTag`, `p.pathLength`, `p.leaf`, `p.leafTag`. */
+/** As {@link lookup}, and keeps the path: `p.path`, `p.pathTag`, `p.pathLength`, `p.leaf`, `p.leafTag`, `p.leafNode`. */
 export function descend(p: Participant): void {
   const { h, key, words, keyLength, path, pathTag } = p;
   let cell = p.root;
@@ -93,6 +93,7 @@ export function descend(p: Participant): void {
     depth = tag >>> AUX_SHIFT;
   }
   p.leaf = cell;
+  p.leafNode = path[n - 1]!;
   p.pathLength = n;
 }
 

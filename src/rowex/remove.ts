@@ -53,7 +53,7 @@ function clearSlot(p: Participant, condition: Condition | null): number {
   const h = p.h;
   const last = p.pathLength - 1;
   const node = p.path[last]!;
-  if (!announceAndLock(p, node, 0)) return RETRY;
+  if (!announceAndLock(p, node, 0, p.leaf)) return RETRY;
   const offset = slotOnPath(p, last);
   const live = liveOf(load32(h, node, COUNTS));
   if (offset === 0 || load32(h, node, offset) !== p.leaf || (last > 0 && live <= 2)) {
@@ -133,12 +133,12 @@ function shrink(p: Participant, condition: Condition | null): number {
   return REMOVED;
 }
 
-/** Locks the last node of the path and its parent, and checks that the one is still the other's child. */
+/** Locks the last node of the path, its parent and the leaf, and checks that the node is still the parent's child. */
 function lockBoth(p: Participant): boolean {
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   const parent = p.path[last - 1]!;
-  if (!announceAndLock(p, parent, node)) return false;
+  if (!announceAndLock(p, parent, node, p.leaf)) return false;
   const offset = slotOnPath(p, last - 1);
   if (offset === 0 || load32(p.h, parent, offset) !== node) {
     giveUp(p);

@@ -43,7 +43,7 @@ import {
   newLeafCell,
   newNodeCell,
   reserveLimbo,
-  unlockParent,
+  unlockFirst,
 } from "./change.ts";
 import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
@@ -151,14 +151,14 @@ function replace(p: Participant, payload: Payload): boolean {
 }
 
 /**
- * Locks the node above the leaf that was found and checks that the leaf is still there. False: start again. Then
- * `replaceLocked` or `giveUp` must follow.
+ * Locks the node above the leaf that was found, and the leaf, and checks that the leaf is still there. False: start again.
+ * Then `replaceLocked` or `giveUp` must follow.
  */
 export function lockLeafSlot(p: Participant): boolean {
   const node = p.path[p.pathLength - 1]!;
   const leaf = p.leaf;
   reserveLimbo(p);
-  if (!announceAndLock(p, node, 0)) return false;
+  if (!announceAndLock(p, node, 0, leaf)) return false;
   const offset = slotOnPath(p, p.pathLength - 1);
   if (offset === 0 || load32(p.h, node, offset) !== leaf) {
     giveUp(p);
@@ -189,9 +189,12 @@ export const IN_PLACE_REFUSED = 3;
 export type Condition = (p: Participant) => boolean;
 
 /**
- * Changes the value of the float64 leaf that was found, by one 8-byte store under the lock: to `factor * old + value`,
- * so that factor 0 sets it and factor 1 adds. `p.number` is the new value. Nothing is retired and nothing redone:
+ * Changes the value of the float64 leaf that was found, by one 8-byte store under the leaf's lock: to `factor * old +
+ * value`, so that factor 0 sets it and factor 1 adds. `p.number` is the new value. Nothing is retired and nothing redone:
  * a participant that dies leaves a lock to be undone, and the number before or after.
+ *
+ * Needs no path: what is LIVE and unlocked is in the tree, and nobody takes a leaf out whose lock we have (README.md, "A
+ * number in place"). The caller is in an epoch since before it found `p.leaf`, and has compared its key.
  */
 export function changeNumber(
   p: Participant,
@@ -199,16 +202,10 @@ export function changeNumber(
   factor: 0 | 1,
   condition: Condition | null,
 ): number {
-  const node = p.path[p.pathLength - 1]!;
   const leaf = p.leaf;
   if (!changesInPlace(leaf, p.keyLength, TYPE_FLOAT64) || load32(p.h, SB, SB_NO_IN_PLACE) !== 0)
     return IN_PLACE_OFF;
-  if (!announceAndLock(p, node, 0)) return IN_PLACE_RETRY;
-  const offset = slotOnPath(p, p.pathLength - 1);
-  if (offset === 0 || load32(p.h, node, offset) !== leaf) {
-    giveUp(p);
-    return IN_PLACE_RETRY;
-  }
+  if (!announceAndLock(p, leaf, 0, 0)) return IN_PLACE_RETRY;
   if (load32(p.h, SB, SB_NO_IN_PLACE) !== 0) {
     giveUp(p);
     return IN_PLACE_OFF;
@@ -224,8 +221,7 @@ export function changeNumber(
   storeF64(p.h, leaf, at, next);
   if (p.region.persists) persist(p.h, leaf, at, 8);
   p.number = next;
-  p.leafNode = node;
-  unlockParent(p);
+  unlockFirst(p);
   clearIntent(p);
   dropNewLeaf(p);
   return IN_PLACE_DONE;
@@ -267,7 +263,7 @@ function splitEdge(p: Participant, payload: Payload, d: number, witnessDigit: nu
   place(h, NODE4, node, 0, witnessDigit, child);
   place(h, NODE4, node, 1, digit, leaf);
   store32(h, node, COUNTS, countsOf(2, 2));
-  if (!announceAndLock(p, parent, 0)) {
+  if (!announceAndLock(p, parent, 0, 0)) {
     dropNewNode(p);
     return false;
   }
@@ -297,7 +293,7 @@ function addChild(p: Participant, payload: Payload): boolean {
   const leaf = makeLeaf(p, payload);
   const offset = slotOf(h, kind, node, digit);
   if (offset === 0 && usedOf(load32(h, node, COUNTS)) >= NODE_CAPACITY[kind]!) return grow(p);
-  if (!announceAndLock(p, node, 0)) return false;
+  if (!announceAndLock(p, node, 0, 0)) return false;
   // Under the lock: the digit is still absent, and there is room or an empty slot of its own.
   const own = slotOf(h, kind, node, digit);
   const counts = load32(h, node, COUNTS);
@@ -343,7 +339,7 @@ function grow(p: Participant): boolean {
   // The copy is of the kind that fits now; should it not fit any more under the lock, start again.
   const kind = kindFor(liveOf(load32(h, node, COUNTS)) + 1);
   const copy = newNodeCell(p, kind, depth);
-  if (!announceAndLock(p, parent, node)) {
+  if (!announceAndLock(p, parent, node, 0)) {
     dropNewNode(p);
     return false;
   }

@@ -22,6 +22,7 @@ import {
   INTENT_CELL,
   INTENT_LOCK0,
   INTENT_LOCK1,
+  INTENT_LOCK2,
   INTENT_NEW0,
   INTENT_NEW1,
   INTENT_OLD_LEAF,
@@ -680,7 +681,7 @@ function slotFields(p: Participant, slot: number): Found["fields"] {
     ...(intent === 0
       ? []
       : ([
-          ["locks", `${cell(INTENT_LOCK0)}, ${cell(INTENT_LOCK1)}`],
+          ["locks", `${cell(INTENT_LOCK0)}, ${cell(INTENT_LOCK1)}, ${cell(INTENT_LOCK2)}`],
           ["commits at", cell(INTENT_CELL)],
           ["new cells", `${cell(INTENT_NEW0)}, ${cell(INTENT_NEW1)}`],
           ["old leaf", cell(INTENT_OLD_LEAF)],

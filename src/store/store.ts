@@ -304,7 +304,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * Inserts or replaces, atomically: others see the old value or the new one. The new one is visible to all threads and
    * processes, and survives the death of any, when the call returns.
    *
-   * Cost: a descent, one new cell and a lock on one node (two where a node is replaced); no system call, but with durability
+   * Cost: a descent, one new cell and a lock on one node (two where a node is replaced) and on the leaf that is replaced; a
+   * number that replaces a number changes in place, with a lock on its leaf alone. No system call, but with durability
    * `"commit"` one sync of the disk.
    *
    * @returns the store, so that calls can be chained

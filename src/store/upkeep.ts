@@ -25,6 +25,7 @@ export function abort(p: Participant): void {
   p.newLeafHasRun = false;
   p.lock0 = 0;
   p.lock1 = 0;
+  p.lock2 = 0;
   recoverIntent(p.region, p.slot, (cell) => p.heap.free(cell));
   p.announced = false;
   p.limbo.reload();

@@ -9,6 +9,8 @@ import {
   FIRST_DATA_SLAB,
   FREE,
   INTENT_STATE,
+  KIND_MASK,
+  LEAF,
   LIVE,
   PRIVATE,
   RETIRED,
@@ -21,10 +23,12 @@ import {
   SLAB_RUN,
   SLAB_RUN_NEXT,
   SLOT_EPOCH,
+  SLOT_MASK,
   SLOT_STATE_MASK,
   SLOT_WORD,
   STATE_MASK,
   slotCell,
+  TAG,
 } from "../../src/memory/layout.ts";
 import type { Value } from "../../src/store/types.ts";
 import { machine } from "./machine.ts";
@@ -32,6 +36,9 @@ import { type Contents, show } from "./model.ts";
 import { type Actor, openIn, run } from "./world.ts";
 
 const word = (cell: number, off: number): number => machine.words[(cell * 8 + off) >>> 2]!;
+/** A node or leaf with a lock: a chunk of limbo has its owner there. */
+const isLocked = (tag: number): boolean =>
+  (tag & STATE_MASK) === LIVE && (tag & KIND_MASK) <= LEAF && (tag & SLOT_MASK) !== 0;
 
 function done(actor: Actor, what: string, fn: (store: Actor["store"]) => unknown): unknown {
   actor.thread.rearm();
@@ -92,14 +99,16 @@ export function settle(actors: readonly Actor[], keys: number, problems: string[
     const sizeClass = (entry & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT;
     if (kind === SLAB_RUN) {
       leaves++;
-      if ((word(slab * (SLAB_BYTES / 8), 0) & STATE_MASK) !== LIVE)
-        problems.push(`the run at slab ${slab} is not live`);
+      const tag = word(slab * (SLAB_BYTES / 8), TAG);
+      if ((tag & STATE_MASK) !== LIVE || isLocked(tag))
+        problems.push(`the run at slab ${slab} is not live, or stays locked`);
     } else if (kind === SLAB_CELLS && sizeClass < CLASSES) {
       for (let i = 0; i < CLASS_CELLS[sizeClass]!; i++) {
         const cell = (slab * SLAB_BYTES + i * CLASS_BYTES[sizeClass]!) / 8;
-        const state = word(cell, 0) & STATE_MASK;
+        const state = word(cell, TAG) & STATE_MASK;
         if (state === RETIRED) problems.push(`the cell at ${cell * 8} stays retired for ever`);
         else if (state === PRIVATE) problems.push(`the cell at ${cell * 8} stays private for ever`);
+        else if (isLocked(word(cell, TAG))) problems.push(`the cell at ${cell * 8} stays locked for ever`);
         else if (state !== FREE && sizeClass >= FIRST_LEAF_CLASS) leaves++;
       }
     } else if (kind !== SLAB_FREE && kind !== SLAB_RUN_NEXT) {

@@ -41,6 +41,8 @@ export const CASES: readonly Case[] = [
   { scenario: scenario("numbers"), victim: set("nA", 7), promised: false },
   { scenario: scenario("numbers"), victim: add("nA", 10), promised: true },
   { scenario: scenario("numbers"), victim: add("nB", 5n), promised: false },
+  { scenario: scenario("numbers"), victim: compareAndSet("nA", 1, "a text"), promised: false },
+  { scenario: scenario("two numbers below a node"), victim: remove("pkA"), promised: true },
   { scenario: scenario("slots that are empty"), victim: set("kB", "into its own slot"), promised: false },
   { scenario: scenario("slots that are empty"), victim: set("kb", "compacts"), promised: true },
   { scenario: scenario("Node16"), victim: remove("kA"), promised: true },

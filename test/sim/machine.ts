@@ -33,7 +33,6 @@ import {
   LEAF,
   LIMBO,
   LIVE,
-  NODE256,
   PRIVATE,
   REGISTRY_SLAB,
   RETIRED,
@@ -516,7 +515,7 @@ export class Machine {
     return this.slotOwner[slot] === this.current.tid;
   }
 
-  /** Looks at an access to the contents of a cell. `store`: one to a node's words needs its lock. */
+  /** Looks at an access to the contents of a cell. `store`: one to a node's words, or a leaf's, needs its lock. */
   watch(address: number, store: boolean): void {
     if (address < DATA) return;
     const cell = this.cellAt(address);
@@ -530,9 +529,9 @@ export class Machine {
     } else if (state === PRIVATE) {
       if (address - cell >= 8 && !this.mayActAs(owner))
         this.violate(`an access to the cell at ${cell}, which is private to slot ${owner}`);
-    } else if (store && state === LIVE && (tag & KIND_MASK) <= NODE256) {
+    } else if (store && state === LIVE && (tag & KIND_MASK) <= LEAF) {
       if (owner === 0 || !this.mayActAs(owner))
-        this.violate(`a store to the node at ${cell}, whose lock belongs to slot ${owner}`);
+        this.violate(`a store to the node or leaf at ${cell}, whose lock belongs to slot ${owner}`);
     }
   }
 
@@ -605,13 +604,13 @@ export class Machine {
       this.violate(`a cell goes from ${change}`);
       return;
     }
-    if (from === LIVE && kind <= NODE256) {
+    if (from === LIVE && kind <= LEAF) {
       // Lock, unlock, or obsolete and unlocked at once.
       if (to === LIVE && slot !== 0 && !(oldSlot === 0 && this.mayActAs(slot)))
         this.violate(`a lock is taken wrongly: ${change}`);
       if (slot === 0 && !this.mayActAs(oldSlot)) this.violate(`somebody else's lock is given up: ${change}`);
       if (to === RETIRED && !(oldSlot === slot && this.mayActAs(slot)))
-        this.violate(`a node is retired without its lock: ${change}`);
+        this.violate(`a node or leaf is retired without its lock: ${change}`);
     }
     if (from === PRIVATE && to === LIVE && kind <= LEAF && !this.mayActAs(oldSlot))
       this.violate(`a private cell is published by another: ${change}`);

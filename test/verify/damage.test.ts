@@ -1,7 +1,7 @@
 /** verify() finds what it claims to find, and says where. Each kind of damage is done to a sound store, alone. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { type BancosError, open, type Problem, type Store } from "../../src/index.ts";
+import { type BancosError, inspectKey, open, type Problem, type Store } from "../../src/index.ts";
 import { CLASS_BYTES, CLASS_CELLS } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
@@ -13,6 +13,8 @@ import {
   ENTRY_WORD,
   FIRST_DATA_SLAB,
   FIRST_TABLE_SLAB,
+  INTENT_ANNOUNCED,
+  INTENT_LOCK2,
   INTENT_STATE,
   KIND_MASK,
   LEAF,
@@ -50,6 +52,7 @@ import {
   SLOT_BYTES,
   SLOT_KEY_COUNT,
   SLOT_LIMBO,
+  SLOT_MASK,
   SLOT_SHIFT,
   SLOT_WAITING,
   SLOT_WORD,
@@ -181,6 +184,25 @@ test("verify() takes for sound what a writer does during the look that is gone w
   store.close();
 });
 
+test("verify() takes the lock of one who is there for sound, and that of one who died and is not recovered", () => {
+  const patient = new Patient();
+  const leaf = patient.first(LEAF);
+  patient.write(leaf, patient.read(leaf) | (3 << SLOT_SHIFT));
+  patient.write(SB_SLOTS_USED, 3);
+  // There, or dead and not recovered: who only reads does not recover it.
+  const holder = slotOf(3);
+  patient.write(holder + SLOT_WORD, SLOT_ALIVE);
+  patient.write(holder + INTENT_LOCK2, leaf / 8);
+  patient.write(holder + INTENT_STATE, INTENT_ANNOUNCED);
+  const reader = open<string>(patient.store.path, { readOnly: true });
+  expect(reader.verify().problems).toEqual([]);
+  reader.close();
+  // Who may write does.
+  expect(patient.store.verify().problems).toEqual([]);
+  expect(patient.read(leaf) & SLOT_MASK).toBe(0);
+  patient.abandon();
+});
+
 test("verify() names an intent of the dead that can't be finished, and keeps nobody from leaving", () => {
   const patient = new Patient();
   const dead = slotOf(3);
@@ -198,6 +220,21 @@ describe("verify() finds, and says where,", () => {
     const free = p.read(p.cell(NODE4) + N4_CHILDREN) * 8;
     p.write(free, 0);
     return free;
+  });
+  finds("a node that nobody has locked", "STATE", (p) => {
+    const node = p.first(NODE16);
+    p.write(node, p.read(node) | (300 << SLOT_SHIFT));
+    return node;
+  });
+  finds("a leaf that is locked by a slot that there can't be", "STATE", (p) => {
+    const leaf = p.first(LEAF);
+    p.write(leaf, p.read(leaf) | (1000 << SLOT_SHIFT));
+    return leaf;
+  });
+  finds("a leaf that is locked by who verifies", "STATE", (p) => {
+    const leaf = p.first(LEAF);
+    p.write(leaf, p.read(leaf) | (1 << SLOT_SHIFT));
+    return leaf;
   });
   finds("two pointers to one cell", "POINTER", (p) => {
     const node = p.cell(NODE4);
@@ -518,6 +555,29 @@ describe("writing into a damaged store ends (each of these hung when it was foun
       }
     });
   }
+
+  test("a leaf that is locked by a participant that is not there: other keys are not concerned", () => {
+    for (const slot of [2, 300, 512, 513, 1023]) {
+      const patient = new Patient();
+      const { store } = patient;
+      const numbers = store as unknown as Store<unknown>;
+      numbers.set("number", 1.5);
+      const leaf = inspectKey(store, "number").leaf!.offset;
+      patient.write(leaf, patient.read(leaf) | (slot << SLOT_SHIFT));
+      expect(numbers.get("number")).toBe(1.5);
+      for (const change of [
+        () => numbers.set("number", 2.5),
+        () => numbers.add("number", 1),
+        () => numbers.compareAndSet("number", 1.5, 2.5),
+        () => numbers.set("number", "a text"),
+        () => numbers.delete("number"),
+      ]) {
+        expect(change).toThrow("locked by");
+      }
+      numbers.set("number/2", 1).delete("number/2");
+      patient.heal();
+    }
+  });
 
   test("a gate shut, and a sync held, by nobody: opened by the next who comes alone", () => {
     const path = quickPath();
