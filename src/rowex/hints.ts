@@ -53,7 +53,7 @@ import {
 } from "../memory/primitives.ts";
 import { SCRATCH_KEY, SCRATCH_LEAVES, SCRATCH_TAG } from "../memory/scratch.ts";
 import { entryClass, entryKind, tagOfCell } from "../memory/slabs.ts";
-import { keyLengthOf } from "../node/leaf.ts";
+import { keyLengthOf, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { HintTable } from "./hinttable.ts";
 import { LeafTable } from "./leaftable.ts";
@@ -76,11 +76,20 @@ const SLABS_PER_SEARCH = 16;
 const SWEEP = 128;
 /** How often a slab is looked at that somebody has claimed for a moment. */
 const MOST_WAITS = 1000;
+/** What {@link Hints.find} found: nothing; the leaf alone; the leaf and, as the path, the node above it. */
+export const NOT_FOUND = 0;
+export const FOUND_LEAF = 1;
+export const FOUND_PLACE = 2;
+
 /** Room for more keys than there are: in a first table, in one that follows a table that became too small. */
 const ROOM = 1.2;
 const MORE_ROOM = 2;
 /** Keys that a table has room for at least. */
 const LEAST_KEYS = 24;
+
+function prefetchLeaf(p: Participant, leaf: number): void {
+  if (leaf !== 0) prefetch(p.h, leaf);
+}
 
 export class Hints {
   /** Null as long as few keys were searched for. */
@@ -88,8 +97,10 @@ export class Hints {
   private readonly nodes = new HintTable(MOST_NODE_LINES);
   /** Hash of the key that was searched for last. */
   private hash = 0;
-  /** Who only reads needs no nodes. */
+  /** Only who replaces leaves needs nodes. */
   private changes = false;
+  /** Does the table hold what was asked for last, since it has no room for all? */
+  private isCache = false;
 
   /** Searches that went down from the root although a table that knows everything would have spared that. */
   private missed = 0;
@@ -205,7 +216,7 @@ export class Hints {
       if (this.changes) this.nodes.note(hash, node, this.nodeRoom(p));
     }
     if (this.sweepSlab !== 0) this.sweep(p);
-    else if (++this.missed > this.patience) this.learnAgain(p);
+    else if (++this.missed > this.patience && !this.isCache) this.learnAgain(p);
   }
 
   private nodeRoom(p: Participant): number {
@@ -223,8 +234,8 @@ export class Hints {
     this.room = ROOM;
     this.patience = Math.max(1, p.region.capacity / SLABS_PER_SEARCH);
     // What does not fit as a whole is kept as it is asked for.
-    if (keys * BYTES_PER_KEY <= this.mostBytes) this.beginSweep(p);
-    else this.patience = Number.POSITIVE_INFINITY;
+    this.isCache = keys * BYTES_PER_KEY > this.mostBytes;
+    if (!this.isCache) this.beginSweep(p);
   }
 
   /** The number first: what has a higher one is not looked for, and may be missed. */
@@ -300,21 +311,37 @@ export class Hints {
   // ---- who changes ---------------------------------------------------------------------------------------------------
 
   /**
-   * Looks for the key in the scratch buffer by the hint of the node above its leaf. True: `p.leaf`, `p.leafTag` are its
-   * leaf, and the path of `p` is that one node, as far as a change of the leaf needs it. The caller is in an epoch.
+   * Looks for the key in the scratch buffer, for a change: {@link FOUND_LEAF}, {@link FOUND_PLACE} or {@link NOT_FOUND}.
+   * `p.leaf`, `p.leafTag` are its leaf. `number`: if that is a float64 the change can make do with the leaf. The caller is in
+   * an epoch.
    */
-  find(p: Participant): boolean {
+  find(p: Participant, number: boolean): number {
     const length = p.keyLength;
     p.leafNumber = 0;
-    this.changes = true;
-    if (length > MOST_DIGITS) return false;
+    if (length > MOST_DIGITS) return NOT_FOUND;
+    const { table } = this;
+    if (table === null && !this.changes) return NOT_FOUND;
     this.hash = hashDigits(p.words, SCRATCH_KEY >>> 2, length);
-    const node = this.nodes.probe(this.hash);
-    if (node === 0) return false;
-    prefetch(p.h, node);
-    const leaf = this.table === null ? 0 : this.table.first(this.hash);
-    if (leaf !== 0) prefetch(p.h, leaf);
-    return this.checkNode(p, node, length);
+    const node = this.changes ? this.nodes.probe(this.hash) : 0;
+    if (node !== 0) prefetch(p.h, node);
+    if (table !== null && number) {
+      const leaf = this.leafFor(p, this.hash, SCRATCH_KEY, length, -1, 0);
+      if (leaf !== 0 && typeOf(p.leafTag) === TYPE_FLOAT64) {
+        p.leaf = leaf;
+        p.leafNode = 0;
+        return FOUND_LEAF;
+      }
+    }
+    if (node === 0) return NOT_FOUND;
+    if (table !== null && !number) prefetchLeaf(p, table.first(this.hash));
+    return this.checkNode(p, node, length) ? FOUND_PLACE : NOT_FOUND;
+  }
+
+  /** Asks for the leaf of the key in the scratch buffer, which the caller is about to come to from the root. */
+  prefetch(p: Participant): void {
+    const { table } = this;
+    if (table === null || p.keyLength > MOST_DIGITS) return;
+    prefetchLeaf(p, table.first(hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength)));
   }
 
   private checkNode(p: Participant, node: number, length: number): boolean {
@@ -339,21 +366,31 @@ export class Hints {
   }
 
   /**
-   * Notes where a change has left the key that {@link find} was asked for last, and whether that had `found` it. The
-   * change has put one leaf into the tree, `p.leaf` with the number `p.leafNumber`, or (0) none.
+   * Notes where a change has left the key that {@link find} was asked for last, and what that had `found`. The change has put
+   * one leaf into the tree, `p.leaf` with the number `p.leafNumber`, in the place of `p.oldLeaf`; or (0) none. In its epoch.
    */
-  noteChange(p: Participant, found: boolean): void {
+  noteChange(p: Participant, found: number): void {
     if (p.keyLength > MOST_DIGITS) return;
-    if (!found && p.leafNode !== 0) this.nodes.note(this.hash, p.leafNode, this.nodeRoom(p));
-    const table = this.table;
-    if (table === null) return;
-    if (p.leafNumber === 0) table.add(this.hash, p.leaf, true);
-    else {
-      if (p.oldLeaf !== 0) table.replace(this.hash, p.oldLeaf, p.leaf);
-      else table.add(this.hash, p.leaf, true);
-      this.noteNumber(p.h, p.leafNumber);
+    const isNew = p.leafNumber !== 0;
+    const known = !isNew || p.oldLeaf !== 0;
+    let { table } = this;
+    if (table === null && !known) return;
+    // A first change computed no hash for want of a table.
+    if (table === null && !this.changes) this.hash = hashDigits(p.words, SCRATCH_KEY >>> 2, p.keyLength);
+    if (isNew && known) {
+      this.changes = true;
+      if (found === NOT_FOUND) this.nodes.note(this.hash, p.leafNode, this.nodeRoom(p));
     }
-    if (table.isFull && this.sweepSlab === 0) this.forget();
+    if (table === null) {
+      this.learnHash(p, this.hash, 0, 0);
+      table = this.table;
+      if (table === null || !isNew) return;
+    }
+    if (isNew && known) table.replace(this.hash, p.oldLeaf, p.leaf);
+    else table.add(this.hash, p.leaf, true);
+    if (isNew) this.noteNumber(p.h, p.leafNumber);
+    if (known && found === NOT_FOUND && this.sweepSlab !== 0) this.sweep(p);
+    if (table.isFull && this.sweepSlab === 0 && !this.isCache) this.forget();
   }
 
   /** Notes that the key in the scratch buffer has lost its leaf, `p.oldLeaf`. */

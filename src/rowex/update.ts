@@ -5,6 +5,7 @@ import { load32, loadF64, storeF64, storePair } from "../memory/primitives.ts";
 import { hasKey, TYPE_FLOAT64, TYPE_INT64, typeOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { dropNewLeaf, giveUp } from "./change.ts";
+import { FOUND_LEAF, NOT_FOUND } from "./hints.ts";
 import { startAgain } from "./lock.ts";
 import { descend } from "./place.ts";
 import {
@@ -24,12 +25,13 @@ import {
 
 /**
  * Replaces the key's value if it is there and `condition` agrees. Returns whether it did. The value of a float64 leaf
- * is looked at under the lock, since it may change in place; other leaves never change. `found`: a hint has the key.
+ * is looked at under the lock, since it may change in place; other leaves never change. `found`: what a hint has
+ * found of the key, FOUND_LEAF only where a number is to be written to a float64.
  */
-export function updateIf(p: Participant, payload: Payload, condition: Condition, found: boolean): boolean {
+export function updateIf(p: Participant, payload: Payload, condition: Condition, found: number): boolean {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    if (!found || round > 0) {
+    if (found === NOT_FOUND || round > 0) {
       descend(p);
       if (p.leaf === 0 || !hasKey(p.h, p.leaf, p.leafTag, p.keyLength)) break;
     }
@@ -39,7 +41,7 @@ export function updateIf(p: Participant, payload: Payload, condition: Condition,
       const done = changeNumber(p, payload.number, 0, condition);
       if (done === IN_PLACE_DONE) return true;
       if (done === IN_PLACE_REFUSED) break;
-      if (done !== IN_PLACE_OFF) continue;
+      if (done !== IN_PLACE_OFF || (found === FOUND_LEAF && round === 0)) continue;
     }
     makeLeaf(p, payload);
     if (!lockLeafSlot(p)) continue;
@@ -68,20 +70,21 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 /**
- * Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. `found`: a hint
- * has the key.
+ * Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. `found`: what a
+ * hint has found of the key.
  */
-export function add(p: Participant, delta: Delta, key: unknown, found: boolean): number | bigint {
+export function add(p: Participant, delta: Delta, key: unknown, found: number): number | bigint {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    if (write(p, delta.payload, IF_ABSENT, found && round === 0)) {
+    const hinted = round === 0 ? found : NOT_FOUND;
+    if (write(p, delta.payload, IF_ABSENT, hinted)) {
       return delta.payload.type === TYPE_FLOAT64 ? delta.number : (delta.bigint as bigint);
     }
     const type = typeOf(p.leafTag);
     if (type === TYPE_FLOAT64) {
       const done = changeNumber(p, delta.number, 1, null);
       if (done === IN_PLACE_DONE) return p.number;
-      if (done === IN_PLACE_OFF) {
+      if (done === IN_PLACE_OFF && hinted !== FOUND_LEAF) {
         const sum = addByReplacing(p, delta);
         if (sum !== undefined) return sum;
       }

@@ -45,6 +45,7 @@ import {
   reserveLimbo,
   unlockFirst,
 } from "./change.ts";
+import { FOUND_LEAF, NOT_FOUND } from "./hints.ts";
 import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
 
@@ -69,21 +70,22 @@ export const IF_PRESENT = 2;
 
 /**
  * Writes the key in the scratch buffer. Returns whether it was written; false only as `condition` says.
- * The caller is in an epoch, and, if `found`, has found the key there by a hint. Linearized by the committing store.
+ * The caller is in an epoch. `found`: what a hint has found of the key, FOUND_LEAF of a float64 that a number is written to.
+ * Linearized by the committing store, or by what says that the key is there.
  * Throws FULL, NO_SPACE, IO_ERROR, CORRUPT; the caller then recovers this participant's own intent.
  */
-export function write(p: Participant, payload: Payload, condition: number, found: boolean): boolean {
+export function write(p: Participant, payload: Payload, condition: number, found: number): boolean {
   for (let round = 0; ; round++) {
     startAgain(p, round);
-    const hinted = found && round === 0;
-    if (!hinted) descend(p);
+    const hinted = round === 0 ? found : NOT_FOUND;
+    if (hinted === NOT_FOUND) descend(p);
     const leaf = p.leaf;
-    if (hinted || (leaf !== 0 && hasKey(p.h, leaf, p.leafTag, p.keyLength))) {
+    if (hinted !== NOT_FOUND || (leaf !== 0 && hasKey(p.h, leaf, p.leafTag, p.keyLength))) {
       if (condition === IF_ABSENT) {
         dropNewLeaf(p);
         return false;
       }
-      if (replace(p, payload)) return true;
+      if (replace(p, payload, hinted === FOUND_LEAF)) return true;
     } else {
       if (condition === IF_PRESENT) {
         dropNewLeaf(p);
@@ -139,10 +141,10 @@ export function slotOnPath(p: Participant, i: number): number {
   return slotOf(p.h, tag & KIND_MASK, p.path[i]!, p.key[tag >>> AUX_SHIFT]!);
 }
 
-function replace(p: Participant, payload: Payload): boolean {
+function replace(p: Participant, payload: Payload, leafOnly: boolean): boolean {
   if (payload.type === TYPE_FLOAT64 && typeOf(p.leafTag) === TYPE_FLOAT64) {
     const done = changeNumber(p, payload.number, 0, null);
-    if (done !== IN_PLACE_OFF) return done === IN_PLACE_DONE;
+    if (done !== IN_PLACE_OFF || leafOnly) return done === IN_PLACE_DONE;
   }
   makeLeaf(p, payload);
   if (!lockLeafSlot(p)) return false;

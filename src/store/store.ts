@@ -26,7 +26,7 @@ import { ROLE_READER } from "../reclaim/registry.ts";
 import { endBackup } from "../recovery/backup.ts";
 import { collectOrphans, recoverTheDead } from "../recovery/recover.ts";
 import { type VerifyProgress, type VerifyReport, verifyRegion } from "../recovery/verify.ts";
-import { Hints } from "../rowex/hints.ts";
+import { Hints, NOT_FOUND } from "../rowex/hints.ts";
 import { LANE_DIGITS, Lanes } from "../rowex/lookup-many.ts";
 import { lookup } from "../rowex/place.ts";
 import { REMOVED, remove } from "../rowex/remove.ts";
@@ -164,12 +164,12 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let done: boolean;
     try {
-      const found = this.hints.find(p);
+      const found = this.hints.find(p, this.payload.type === TYPE_FLOAT64);
       done = write(p, this.payload, condition, found);
       if (done) this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
-      done = this.upkeep.again(p, error, () => write(p, this.payload, condition, false));
+      done = this.upkeep.again(p, error, () => write(p, this.payload, condition, NOT_FOUND));
     } finally {
       leave(p);
     }
@@ -375,6 +375,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let done: number;
     try {
+      this.hints.prefetch(p);
       done = remove(p, condition);
       if (done === REMOVED) this.hints.noteRemoval(p);
     } catch (error) {
@@ -437,12 +438,12 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let done: boolean;
     try {
-      const found = this.hints.find(p);
+      const found = this.hints.find(p, payload.type === TYPE_FLOAT64);
       done = updateIf(p, payload, matches, found);
       if (done) this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
-      done = this.upkeep.again(p, error, () => updateIf(p, payload, matches, false));
+      done = this.upkeep.again(p, error, () => updateIf(p, payload, matches, NOT_FOUND));
     } finally {
       leave(p);
     }
@@ -482,12 +483,12 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     enter(p);
     let sum: number | bigint;
     try {
-      const found = this.hints.find(p);
+      const found = this.hints.find(p, true);
       sum = add(p, both, show(key), found);
       this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
-      sum = this.upkeep.again(p, error, () => add(p, both, show(key), false));
+      sum = this.upkeep.again(p, error, () => add(p, both, show(key), NOT_FOUND));
     } finally {
       leave(p);
     }
