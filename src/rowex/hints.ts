@@ -97,6 +97,8 @@ export class Hints {
   private readonly nodes = new HintTable(MOST_NODE_LINES);
   /** Hash of the key that was searched for last. */
   private hash = 0;
+  /** Did the table name any leaf for it? */
+  private named = false;
   /** Only who replaces leaves needs nodes. */
   private changes = false;
   /** Does the table hold what was asked for last, since it has no room for all? */
@@ -152,7 +154,9 @@ export class Hints {
   ): number {
     const table = this.table;
     if (table === null) return 0;
-    for (let leaf = table.first(hash); leaf !== 0; leaf = table.next()) {
+    let leaf = table.first(hash);
+    this.named = leaf !== 0;
+    for (; leaf !== 0; leaf = table.next()) {
       const tag = findLeaf(p.h, leaf, scratchOff, length, valueOff, p.region.salt, checks);
       if (tag !== 0) {
         p.leafTag = tag;
@@ -162,15 +166,16 @@ export class Hints {
     return 0;
   }
 
-  /** Is the key certainly absent for which {@link leafOf} has found nothing? In the same epoch. */
+  /** Is the key certainly absent for which {@link leafOf} has just found nothing? In the same epoch. */
   provesAbsent(p: Participant): boolean {
     return p.keyLength <= MOST_DIGITS && this.provesAbsentFor(p, this.hash);
   }
 
-  /** The same for the key with this hash, at most {@link MOST_DIGITS} digits, for which {@link leafFor} has found nothing. */
+  /** The same for the key with this hash, at most {@link MOST_DIGITS} digits, for which {@link leafFor} has just found nothing. */
   provesAbsentFor(p: Participant, hash: number): boolean {
     const table = this.table;
-    if (table === null || table.lacks(hash) || !this.isCurrent(p.h)) return false;
+    // A leaf that was named, and could not be taken, may be the key's and only be locked.
+    if (table === null || this.named || table.lacks(hash) || !this.isCurrent(p.h)) return false;
     this.proven++;
     return true;
   }
