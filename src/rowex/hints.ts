@@ -1,10 +1,11 @@
 /**
  * Hints: where the keys are, so that a search for one need not descend from the root.
  *
- * Who reads needs the key's leaf: {@link Hints.leafOf}. Who changes needs the node above it, whose lock he must take:
- * {@link Hints.find}. Both are guesses, and nothing is believed that is not found in the file again, within an epoch: a
- * leaf, or a node, begins at that cell; its tag says that it is in the tree; the leaf has this very key. README.md of this
- * folder, "Hints", says why that is enough. A hint that fails costs one descent, as if there had been none.
+ * Who reads needs the key's leaf: {@link Hints.leafOf}. Who changes needs the node above it, whose lock he must take
+ * unless a number changes in place: {@link Hints.find}. Both are guesses, and nothing is believed that is not found in
+ * the file again, within an epoch: a leaf, or a node, begins at that cell; its tag says that it is in the tree; the
+ * leaf has this very key. README.md of this folder, "Hints", says why that is enough. A hint that fails costs one
+ * descent, as if there had been none.
  *
  * Who has searched for some keys learns where all are, by sweeping over the slabs of leaves, a piece at each further
  * search. From then on, for as long as nobody else puts leaves into the tree, what the table does not name is absent:
