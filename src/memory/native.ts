@@ -12,7 +12,7 @@ import { BancosError } from "../errors.ts";
 import { embeddedLibrary, type Place } from "./embedded.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 8;
+export const ABI_VERSION = 9;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -92,7 +92,8 @@ export const DECLARATIONS = {
   bancos_loadWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_storeWords: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_childOf: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
-  bancos_listChildren: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
+  bancos_listChildren: f(["i32", "i32", "i32", "i32"], "i32"),
+  bancos_walk: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_leafIsSound: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hash: f(["i32", "i32", "i32", "i32", "i32"], "i32"),
   bancos_hashScratch: f(["i32", "i32", "i32", "i32"], "i32"),
