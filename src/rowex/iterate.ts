@@ -1,10 +1,10 @@
 /**
  * Iteration: batches of leaves in key order.
  *
- * A batch is taken within one epoch: seek the place, then walk down from it with a stack of cells. Between two batches
- * nothing is held: the next one seeks the last key again, so that a forgotten iterator keeps no memory from reuse.
- * Every key that is there throughout is found exactly once: a node's children are read at one moment, a child never
- * changes its digit, and what is below a node that was replaced meanwhile is below its replacement too.
+ * A batch is taken within one epoch: find the place, put the path to it on the stack, and let C walk on from there
+ * (`walk`). Between two batches nothing is held: the next one seeks the last key again, so that a forgotten iterator keeps
+ * no memory from reuse. Every key that is there throughout is found exactly once: a child never changes its digit and is
+ * read once, and a node that was replaced meanwhile keeps what it had.
  */
 import { corrupt } from "../errors.ts";
 import { LEAF_KEY, REACHABLE } from "../memory/layout.ts";

@@ -38,6 +38,7 @@ export const ENTRIES = 3;
 
 /** The first leaf of a batch, in words. */
 const LEAVES = SCRATCH_LEAVES / 4;
+const NONE: Buffer = Buffer.alloc(0);
 const FIRST_BATCH = 32;
 /** Leaves that are only counted cost less than another seek. */
 const FIRST_COUNT = 256;
@@ -57,7 +58,7 @@ export class Cursor {
   private done = false;
   private started = false;
   /** Digits of the last key given. */
-  private last: Buffer = Buffer.alloc(0);
+  private last: Buffer = NONE;
   private lastLength = 0;
   private readonly seek: Seek;
 
@@ -164,7 +165,9 @@ export class Cursor {
     }
     const length = lengths[count - 1]!;
     if (!this.done && this.left > count) this.keepLast(buf, at - length, length);
+    if (this.keys.length < count) this.keys = new Array<unknown>(count);
     if (wantsValues) {
+      if (this.values.length < count) this.values = new Array<unknown>(count);
       const values = this.values;
       for (let i = 0; i < count; i++) {
         const tag = words[LEAVES + found + i]!;
