@@ -873,7 +873,7 @@ enum { WALK_HEIGHT = 0, WALK_LEAVES = 4, WALK_EMPTY = 8, WALK_CELL = 12, WALK_ST
 #define STACK_HIGHEST (STACK_LISTED + MOST_NODES)
 #define STACK_SPARE 16
 /* So many leaves the walk looks ahead, as far as it can guess: below a node there are NODE_LEAVES. */
-#define LEAVES_NEAR 40
+#define LEAVES_NEAR 24
 #define NODE_LEAVES 4
 /* Children of a large node that are listed at a time. */
 #define LARGE_LISTED 8
@@ -916,6 +916,8 @@ static u32 list_small(i32 h, walker *w, u8 *p, u32 kind, u32 from, u32 above) {
   for (i = 0; i < used; i++) {
     places[i] = (u8)(get8(p + NODE_DIGITS + i) ^ w->turn);
     w->height += places[i] >= from;
+    /* Where two digits are the same, in a damaged node, one place stays empty. */
+    poke64(top - (i + 1) * 8, 0);
   }
   /* How many come before each: no jumps, which the processor could not guess, and many at once. */
   for (j = 0; j < used; j++)

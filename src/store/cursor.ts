@@ -46,9 +46,8 @@ const BAD_LEAF = "a leaf's checksum is wrong, or it is out of order or reaches b
 
 /** One batch after the other of the keys in a range. */
 export class Cursor {
-  keys: unknown[] = [];
-  values: unknown[] = [];
-  /** Entries in the present batch. */
+  /** The present batch: keys, values or pairs, as many as `count`. */
+  items: unknown[] = [];
   count = 0;
   private readonly host: CursorHost;
   private readonly range: EncodedRange;
@@ -165,19 +164,19 @@ export class Cursor {
     }
     const length = lengths[count - 1]!;
     if (!this.done && this.left > count) this.keepLast(buf, at - length, length);
-    if (this.keys.length < count) this.keys = new Array<unknown>(count);
-    if (wantsValues) {
-      if (this.values.length < count) this.values = new Array<unknown>(count);
-      const values = this.values;
-      for (let i = 0; i < count; i++) {
-        const tag = words[LEAVES + found + i]!;
-        values[i] =
-          typeOf(tag) === TYPE_FLOAT64
-            ? p.doubles[SCRATCH_NUMBERS / 8 + i]!
-            : this.host.readValue(p, words[LEAVES + i]!, tag);
-      }
+    if (this.items.length < count) this.items = new Array<unknown>(count);
+    const { items } = this;
+    const wantsKeys = (this.what & KEYS) !== 0;
+    if (wantsKeys) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, items);
+    if (!wantsValues) return;
+    for (let i = 0; i < count; i++) {
+      const tag = words[LEAVES + found + i]!;
+      const value =
+        typeOf(tag) === TYPE_FLOAT64
+          ? p.doubles[SCRATCH_NUMBERS / 8 + i]!
+          : this.host.readValue(p, words[LEAVES + i]!, tag);
+      items[i] = wantsKeys ? [items[i], value] : value;
     }
-    if ((this.what & KEYS) !== 0) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, this.keys);
   }
 
   /** A batch of which nothing is wanted but how many they are: only the keys at its end are read. */
@@ -227,32 +226,22 @@ function readKey(p: Participant, leaf: number): number {
 /** What `entries()`, `keys()` and `values()` return. */
 export class StoreIterator<T> implements IterableIterator<T> {
   private readonly cursor: Cursor;
-  private readonly what: number;
   private at = 0;
 
-  constructor(cursor: Cursor, what: number) {
+  constructor(cursor: Cursor) {
     this.cursor = cursor;
-    this.what = what;
   }
 
   next(): IteratorResult<T, undefined> {
     const cursor = this.cursor;
     if (this.at >= cursor.count) {
       if (this.at < 0 || !cursor.next()) {
-        this.at = -1;
-        cursor.count = -1;
+        this.return();
         return { done: true, value: undefined };
       }
       this.at = 0;
     }
-    const i = this.at++;
-    const value =
-      this.what === ENTRIES
-        ? [cursor.keys[i], cursor.values[i]]
-        : this.what === KEYS
-          ? cursor.keys[i]
-          : cursor.values[i];
-    return { done: false, value: value as T };
+    return { done: false, value: cursor.items[this.at++] as T };
   }
 
   return(): IteratorResult<T, undefined> {

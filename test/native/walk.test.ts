@@ -336,6 +336,26 @@ describe("over a damaged tree", () => {
     expect(state[m.WALK_CELL / 4]).toBe(cell);
   });
 
+  test("a digit that is there twice: what lay on the stack before does not come back", () => {
+    for (const kind of [NODE4, NODE16]) {
+      const [a, b, c] = [makeLeaf(pick), makeLeaf(pick), makeLeaf(pick)];
+      const cell = makeNode(kind, 1, [
+        [5, a],
+        [5, b],
+        [9, c],
+      ]);
+      for (const how of [0, m.WALK_REVERSE]) {
+        state.fill(m.WALK_LEAF, m.WALK_STACK / 4);
+        begin([cell, 0]);
+        const count = walk(10, how);
+        expect(found(count).toSorted()).toEqual(
+          [a, b, c].filter((leaf) => found(count).includes(leaf)).toSorted(),
+        );
+        expect(found(count)).toContain(c);
+      }
+    }
+  });
+
   test("branches that meet again and lead to nothing", () => {
     for (const bottom of [
       makeNode(NODE4, 99, []),
