@@ -1,5 +1,5 @@
 /*
- * bancos.c: what JavaScript cannot do. It knows no tree.
+ * bancos.c: what JavaScript cannot do, and the few steps over many words that would be slow there.
  *
  * One freestanding file, no header, no libc symbol, so the same library loads under glibc and musl. It is
  * built ahead of time by gcc or clang, or at first use by TinyCC through bun:ffi's cc(). TinyCC has no
@@ -704,6 +704,8 @@ i32 bancos_storeWords(i32 h, i32 cell, i32 off, i32 scratchOff, i32 count) {
  */
 enum { NODE4 = 1, NODE16 = 2, NODE48 = 3, NODE256 = 4 };
 #define TAG_KIND(tag) ((tag)&7)
+#define TAG_AUX 15 /* from this bit on a node's depth */
+#define REACHABLE (2u << 3)
 #define NODE_COUNTS 4
 #define NODE_DIGITS 8
 #define NODE4_CHILDREN 12
@@ -731,8 +733,6 @@ enum { STATE_PRIVATE = 1, STATE_LIVE = 2 };
 #define LEAF_MASK (7u | 2u << 3)
 /* And of one that is LIVE and that nobody has locked. */
 #define LEAF_MASK_LOCKED (7u | 3u << 3 | 0x3ffu << 5)
-/* What is listed of a node. */
-enum { CHILDREN = 0, CHILDREN_AND_TAGS = 1, CHILDREN_AND_NODE_TAGS = 2 };
 
 /* The node's bytes if all of them are in the file. */
 static inline u8 *node_bytes(i32 h, i32 node, u32 kind) {
@@ -814,37 +814,17 @@ static inline u32 in_leaf_slab(i32 h, i32 cell) {
   return kind == SLAB_RUN || (kind == SLAB_CELLS && (word >> 4 & 0xff) >= FIRST_LEAF_CLASS);
 }
 
-/* Asks for the children of a small node, whose own lines have been asked for; for those that are leaves
- * unless `what` is CHILDREN_AND_NODE_TAGS. Only a guess: nothing is checked. */
-static void prefetch_children(i32 h, i32 node, u32 kind, i32 what) {
-  u8 *p = node_bytes(h, node, kind);
-  if (!p || kind > NODE16)
-    return;
-  u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16);
-  u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
-  for (u32 i = 0; i < used; i++) {
-    i32 child = (i32)get32(children + i * 4);
-    u8 *c = readable(h, child, 0, 4);
-    if (c && !(what == CHILDREN_AND_NODE_TAGS && in_leaf_slab(h, child)))
-      prefetch_leaf(c);
-  }
-}
-
 /*
  * All children of a node in order of their digits, each read once. At `outOff` of the scratch up to 256
- * cells, 2,048 bytes further their digits, a byte each; unless `what` is CHILDREN, 1,024 bytes further their
- * tags. A leaf is not read: LEAF_FOUND stands for its tag where the slab table says that it is one. All
- * others are asked for before the first tag is read, so their cache misses overlap; and what hangs from them
- * is asked for in its turn, since who wants the tags goes on to there. Returns how many, or -1 for what is no
- * node.
+ * cells, 1,024 bytes further their digits, a byte each. Returns how many, or -1 for what is no node.
  */
-i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 what) {
+i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff) {
   u32 kind = TAG_KIND((u32)tag);
   u8 *p = node_bytes(h, node, kind);
-  u8 *cells = scratch(h, outOff, 2304);
+  u8 *cells = scratch(h, outOff, 1280);
   if (!p || !cells)
     return -1;
-  u8 *digits = cells + 2048;
+  u8 *digits = cells + 1024;
   i32 count = 0;
   if (kind == NODE256 || kind == NODE48) {
     for (u32 digit = 0; digit < 256; digit++) {
@@ -879,24 +859,226 @@ i32 bancos_listChildren(i32 h, i32 node, i32 tag, i32 outOff, i32 what) {
       poke32(cells + j * 4, child);
     }
   }
-  if (what == CHILDREN)
-    return count;
-  for (i32 i = 0; i < count; i++) {
-    i32 child = (i32)peek32(cells + i * 4);
-    u8 *c = readable(h, child, 0, 4);
-    u32 leaf = c && in_leaf_slab(h, child);
-    poke32(cells + 1024 + i * 4, leaf ? LEAF_FOUND : 0);
-    if (c && !(leaf && what == CHILDREN_AND_NODE_TAGS))
-      prefetch_leaf(c);
-  }
-  for (i32 i = 0; i < count; i++) {
-    u8 *c = readable(h, (i32)peek32(cells + i * 4), 0, 4);
-    if (c && !peek32(cells + 1024 + i * 4))
-      poke32(cells + 1024 + i * 4, get32(c));
-  }
-  for (i32 i = 0; i < count; i++)
-    prefetch_children(h, (i32)peek32(cells + i * 4), TAG_KIND(peek32(cells + 1024 + i * 4)), what);
   return count;
+}
+
+/*
+ * The walk over leaves in the order of their keys, or backwards. A place is a digit in the order of the walk:
+ * `turn` is 0 forwards and 255 backwards, and the digit d has the place d ^ turn.
+ *
+ * What is still to be walked over waits on a stack, the next on top, 8 bytes each: a cell, and what is known
+ * of it. A node that comes near the top gives way to its children, not only when it is on top: so many cells
+ * are asked for at a time, and each is read some time after it was asked for.
+ */
+enum { WALK_REVERSE = 1, WALK_CELLS = 2 };
+enum { WALK_NO_NODE = -1, WALK_NOT_DEEPER = -2, WALK_BARREN = -3, WALK_UNREACHABLE = -4, WALK_REFUSED = -5 };
+/* What is known: it is a leaf; only what comes from a place on; from bit WALK_FROM the place, from bit
+ * WALK_DEPTH 1 + the depth of the node above, or 0. */
+enum { WALK_LEAF = 1, WALK_REST = 2, WALK_FROM = 4, WALK_DEPTH = 13 };
+/* Before the stack: its height, leaves written, nodes without children, the cell that stopped the walk. */
+enum { WALK_HEIGHT = 0, WALK_LEAVES = 4, WALK_EMPTY = 8, WALK_CELL = 12, WALK_STACK = 16 };
+/* No key has more digits, so no node is deeper and no path longer. src/memory/scratch.ts says the same. */
+#define MOST_DIGITS 8192
+#define MOST_NODES 8200
+/* On a stack that is higher than this a node takes one place, for what is left of it, and one child the
+ * other: then it grows by one for each node of a path. */
+#define STACK_LISTED 1024
+#define STACK_HIGHEST (STACK_LISTED + MOST_NODES)
+#define STACK_SPARE 16
+/* So many leaves the walk looks ahead, as far as it can guess: below a node there are NODE_LEAVES. */
+#define LEAVES_NEAR 24
+#define NODE_LEAVES 4
+/* Children of a large node that are listed at a time. */
+#define LARGE_LISTED 8
+/* A node without children is one that is being taken apart. So many are met only where a damaged file leads
+ * to the same few again and again. */
+#define MOST_BARREN 100000
+
+typedef struct {
+  u8 *stack;
+  u32 height;
+  u32 turn;
+  u32 empty;
+  i32 only_cells;
+} walker;
+
+static inline void push(walker *w, u32 cell, u32 known) {
+  poke64(w->stack + w->height * 8, (u64)known << 32 | cell);
+  w->height++;
+}
+
+/* What is known of a child of a node that is `above`, 1 + its depth; the child is asked for. */
+static inline u32 ask(i32 h, walker *w, u32 child, u32 above) {
+  u8 *c = readable(h, (i32)child, 0, 4);
+  u32 leaf = c && in_leaf_slab(h, (i32)child);
+  if (c && !(leaf && w->only_cells))
+    prefetch_leaf(c);
+  return above << WALK_DEPTH | leaf;
+}
+
+/* Lists the children of a small node at place `from` and behind it, the first on top; returns how many. An
+ * empty slot counts as none, though it is on the stack. */
+static u32 list_small(i32 h, walker *w, u8 *p, u32 kind, u32 from, u32 above) {
+  u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16);
+  u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
+  u8 *top = w->stack + w->height * 8 + used * 8;
+  u8 places[16], before[16];
+  u32 i, j, listed = 0;
+  for (i = 0; i < 16; i++)
+    before[i] = 1;
+  for (i = 0; i < used; i++) {
+    places[i] = (u8)(get8(p + NODE_DIGITS + i) ^ w->turn);
+    w->height += places[i] >= from;
+    /* Where two digits are the same, in a damaged node, one place stays empty. */
+    poke64(top - (i + 1) * 8, 0);
+  }
+  /* How many come before each: no jumps, which the processor could not guess, and many at once. */
+  for (j = 0; j < used; j++)
+    for (i = 0; i < 16; i++)
+      before[i] += places[i] > places[j];
+  /* What comes before `from` lies above the new top. */
+  for (i = 0; i < used; i++) {
+    u32 child = get32(children + i * 4);
+    listed += child && places[i] >= from;
+    poke64(top - before[i] * 8, (u64)ask(h, w, child, above) << 32 | child);
+  }
+  return listed;
+}
+
+/* The child in slot `place` of a large node, or 0; `*skip` is 1, or how many slots are empty at once. */
+static inline u32 child_at(u8 *p, u32 kind, u32 turn, u32 place, u32 *skip) {
+  u32 digit = place ^ turn;
+  *skip = 1;
+  if (kind == NODE256)
+    return get32(p + NODE256_CHILDREN + digit * 4);
+  if (!(place & 7) && !get64(p + NODE_DIGITS + (digit & ~7u))) {
+    *skip = 8;
+    return 0;
+  }
+  u32 index = get8(p + NODE_DIGITS + digit);
+  return index ? get32(p + NODE48_CHILDREN + (index - 1) % 48 * 4) : 0;
+}
+
+/* Lists up to `most` of the children of any node, from place `from` on, over what is left of it; returns how
+ * many. */
+static u32 list_some(i32 h, walker *w, u32 node, u8 *p, u32 kind, u32 from, u32 above, u32 most) {
+  u32 found[LARGE_LISTED], n = 0, skip;
+  if (kind <= NODE16) {
+    /* The first one. */
+    u32 used = slots_in_use(p, kind == NODE4 ? 4 : 16), least = 256;
+    u8 *children = p + (kind == NODE4 ? NODE4_CHILDREN : NODE16_CHILDREN);
+    for (u32 i = 0; i < used; i++) {
+      u32 place = get8(p + NODE_DIGITS + i) ^ w->turn, child = get32(children + i * 4);
+      if (child && place >= from && place < least) {
+        least = place;
+        found[0] = child;
+        n = 1;
+      }
+    }
+    from = least + 1;
+  } else {
+    for (; from < 256 && n < most; from += skip)
+      if ((found[n] = child_at(p, kind, w->turn, from, &skip)))
+        n++;
+  }
+  if (n && from < 256)
+    push(w, node, WALK_REST | from << WALK_FROM);
+  for (u32 i = n; i--;)
+    push(w, found[i], ask(h, w, found[i], above));
+  return n;
+}
+
+/* Puts on the stack what comes of a cell that is not known to be a leaf; below 0: why not. */
+static i32 expand(i32 h, walker *w, u32 cell, u32 known) {
+  u8 *p = readable(h, (i32)cell, 0, 4);
+  u32 tag = p ? get32(p) : 0, kind = TAG_KIND(tag), depth = tag >> TAG_AUX;
+  if (!(tag & REACHABLE))
+    return WALK_UNREACHABLE;
+  if ((tag & LEAF_MASK) == LEAF_FOUND) {
+    push(w, cell, WALK_LEAF);
+    return 0;
+  }
+  if (!node_bytes(h, (i32)cell, kind))
+    return WALK_NO_NODE;
+  /* A damaged file must not lead round in circles. */
+  u32 rest = known & WALK_REST, listed;
+  if (depth > MOST_DIGITS || (!rest && depth < known >> WALK_DEPTH))
+    return WALK_NOT_DEEPER;
+  u32 from = rest ? known >> WALK_FROM & 511 : 0;
+  if (w->height > STACK_LISTED)
+    listed = list_some(h, w, cell, p, kind, from, depth + 1, 1);
+  else if (kind <= NODE16)
+    listed = list_small(h, w, p, kind, from, depth + 1);
+  else
+    listed = list_some(h, w, cell, p, kind, from, depth + 1, LARGE_LISTED);
+  return !listed && !rest && ++w->empty > MOST_BARREN ? WALK_BARREN : 0;
+}
+
+/*
+ * Writes the cells of leaves, in the order of the walk, to `listOff` of the scratch, up to `most` with those
+ * that are there; returns how many. Fewer: there are no more. The stack is at `stackOff`, behind the words
+ * that say how high it is and how many leaves there are; the walk leaves both so that it can go on.
+ *
+ * Each child of a node is read once. A leaf is not read if the slab table says that it is one. Below 0: what
+ * stopped the walk, a damaged file or a cell in blocks that another process has added; the caller knows, and
+ * may go on.
+ */
+i32 bancos_walk(i32 h, i32 stackOff, i32 listOff, i32 most, i32 how) {
+  u8 *state = scratch(h, stackOff, WALK_STACK + (STACK_HIGHEST + STACK_SPARE) * 8);
+  u8 *list = most <= 0 ? (u8 *)0 : scratch(h, listOff, (u64)most * 4);
+  if (!state || !list)
+    return WALK_REFUSED;
+  walker w;
+  w.stack = state + WALK_STACK;
+  w.height = peek32(state + WALK_HEIGHT);
+  w.empty = peek32(state + WALK_EMPTY);
+  w.turn = how & WALK_REVERSE ? 255 : 0;
+  w.only_cells = how & WALK_CELLS;
+  u32 n = peek32(state + WALK_LEAVES);
+  if (w.height > STACK_HIGHEST || n > (u32)most)
+    return WALK_REFUSED;
+  i32 stopped = 0;
+  u64 near[LEAVES_NEAR];
+  while (!stopped && n < (u32)most && w.height) {
+    u64 entry = peek64(w.stack + (w.height - 1) * 8);
+    if (entry >> 32 & WALK_LEAF) {
+      poke32(list + n++ * 4, (u32)entry);
+      w.height--;
+      continue;
+    }
+    if (w.height > STACK_HIGHEST) {
+      stopped = WALK_NOT_DEEPER;
+      poke32(state + WALK_CELL, (u32)entry);
+      break;
+    }
+    u32 high = w.height > STACK_LISTED;
+    u32 leaves = 0, count = 0, wanted = (u32)most - n;
+    if (wanted > LEAVES_NEAR)
+      wanted = LEAVES_NEAR;
+    do {
+      entry = peek64(w.stack + --w.height * 8);
+      near[count++] = entry;
+      leaves += entry >> 32 & WALK_LEAF ? 1 : NODE_LEAVES;
+    } while (leaves < wanted && w.height && !(entry >> 32 & WALK_REST) && !high);
+    while (count--) {
+      u32 cell = (u32)near[count], known = (u32)(near[count] >> 32);
+      i32 failed = 0;
+      if (!cell)
+        continue;
+      if (!(known & WALK_LEAF) && !(failed = expand(h, &w, cell, known)))
+        continue;
+      /* What is wrong with a cell matters when its turn comes. */
+      push(&w, cell, known);
+      if (failed && !count) {
+        stopped = failed;
+        poke32(state + WALK_CELL, cell);
+      }
+    }
+  }
+  poke32(state + WALK_HEIGHT, w.height);
+  poke32(state + WALK_EMPTY, w.empty);
+  poke32(state + WALK_LEAVES, n);
+  return stopped ? stopped : (i32)n;
 }
 
 /*
@@ -919,14 +1101,19 @@ static inline u64 hash_round(u64 s, u64 w) {
   return s ^ s >> 32;
 }
 
-static i32 hash_bytes(const u8 *p, u64 len, i32 seed) {
+/* `last` is what peek_last gives, anything if the length is a multiple of 8. */
+static inline i32 hash_words(const u8 *p, u64 len, u64 last, i32 seed) {
   u64 s = hash_round((u64)(u32)seed << 32 | 0x6b616e63u, len);
   for (u64 i = 0; i + 8 <= len; i += 8)
     s = hash_round(s, peek64(p + i));
   if (len & 7)
-    s = hash_round(s, peek_last(p, len));
+    s = hash_round(s, last);
   s = hash_round(hash_round(s, 0), 0);
   return (i32)(u32)(s ^ s >> 32);
+}
+
+static i32 hash_bytes(const u8 *p, u64 len, i32 seed) {
+  return hash_words(p, len, len & 7 ? peek_last(p, len) : 0, seed);
 }
 
 i32 bancos_hash(i32 h, i32 cell, i32 off, i32 len, i32 seed) {
@@ -963,6 +1150,12 @@ static inline u32 mix32(u32 state, u32 word) {
 #define NUMBER_OFFSET(digits) ((LEAF_KEY + (digits) + 7) & ~7u)
 #define SECTOR_BYTES 512
 
+/* As peek_last, but 0 for none, of a leaf's bytes from the key on: without jumps, since its header comes before. */
+static inline u64 peek_last_of_leaf(const u8 *p, u64 len) {
+  u64 rest = len & 7;
+  return rest ? peek64(p + len - 8) >> (64 - 8 * rest) : 0;
+}
+
 static inline u32 leaf_seed(u32 salt, u32 cell, u32 type, u32 len) {
   return mix32(mix32(salt, cell), type << 16 | len);
 }
@@ -973,9 +1166,11 @@ static inline u32 finish_checksum(const u8 *leaf, u32 sum) {
 }
 
 /* The leaf's checksum over its bytes from the key up to `end`. */
-static u32 leaf_checksum(const u8 *leaf, u32 cell, u32 tag, u32 salt, u64 end) {
+static inline u32 leaf_checksum(const u8 *leaf, u32 cell, u32 tag, u32 salt, u64 end) {
   u32 seed = leaf_seed(salt, cell, LEAF_TYPE(tag), LEAF_KEY_LENGTH(tag));
-  return finish_checksum(leaf, (u32)hash_bytes(leaf + LEAF_KEY, end - LEAF_KEY, (i32)seed));
+  u64 len = end - LEAF_KEY;
+  u64 last = peek_last_of_leaf(leaf + LEAF_KEY, len);
+  return finish_checksum(leaf, (u32)hash_words(leaf + LEAF_KEY, len, last, (i32)seed));
 }
 
 /* Is the checksum of a leaf that lies in one piece the one it carries? `end` is where its checksum ends. */
@@ -1068,12 +1263,6 @@ i32 bancos_hashLeaves(i32 h, i32 cell, i32 stride, i32 count, i32 outOff, i32 mo
 /* How many leaves of a batch are on their way while one is read. */
 #define LEAVES_AHEAD 16
 
-static inline void prefetch_cell(i32 h, i32 cell) {
-  u8 *c = readable(h, cell, 0, 4);
-  if (c)
-    prefetch_leaf(c);
-}
-
 /* What a batch is checked for. */
 enum { CHECK_SUMS = 1, CHECK_ASCENDING = 2, CHECK_DESCENDING = 4 };
 
@@ -1119,6 +1308,12 @@ i32 bancos_findLeaf(i32 h, i32 cell, i32 scratchOff, i32 len, i32 valueOff, i32 
   return (i32)tag;
 }
 
+/* The order of two words that differ, as text. */
+static inline i32 compare_words(u64 a, u64 b) {
+  u32 shift = trailing_zeros(a ^ b) & ~7u;
+  return (a >> shift & 0xff) < (b >> shift & 0xff) ? -1 : 1;
+}
+
 /* Below 0, 0 or above 0 as key `a` comes before, is, or comes after key `b`. */
 static i32 compare_keys(const u8 *a, u64 a_len, const u8 *b, u64 b_len) {
   u64 len = a_len < b_len ? a_len : b_len;
@@ -1137,11 +1332,12 @@ static i32 compare_keys(const u8 *a, u64 a_len, const u8 *b, u64 b_len) {
   return a_len < b_len ? -1 : a_len > b_len;
 }
 
-/* Keys are short: whole words where there is room to spill over, since what is behind them is written next.
- */
-static inline void copy_key(u8 *to, const u8 *from, u64 len) {
-  for (u64 i = 0; i < len; i += 8)
+/* Copies whole words, with up to 8 bytes that are written next. `last` is what peek_last gives, or 0. */
+static inline void copy_key(u8 *to, const u8 *from, u64 len, u64 last) {
+  u64 i = 0;
+  for (; i + 8 <= len; i += 8)
     poke64(to + i, peek64(from + i));
+  poke64(to + i, last);
 }
 
 /*
@@ -1162,51 +1358,59 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
   if (!list || !out || (valuesOff >= 0 && !values))
     return 0;
   u8 *tags = list + (u64)n * 4;
-  for (i32 i = 0; i < n && i < LEAVES_AHEAD; i++)
-    prefetch_cell(h, (i32)peek32(list + (u64)i * 4));
-  u64 room = (u64)outSize;
+  handle *e = entry(h);
+  u8 *base = e->base;
+  u64 limit = e->limit, room = (u64)outSize, previous_first = 0, previous_len = 0;
   u8 *previous = (u8 *)0;
-  u64 previous_len = 0;
-  for (i32 i = 0; i < n; i++) {
-    if (i + LEAVES_AHEAD < n)
-      prefetch_cell(h, (i32)peek32(list + (u64)(i + LEAVES_AHEAD) * 4));
+  for (i32 i = -LEAVES_AHEAD; i < n; i++) {
+    if (i + LEAVES_AHEAD < n) {
+      u64 next = place(peek32(list + (u64)(i + LEAVES_AHEAD) * 4), 0);
+      if (next < limit)
+        prefetch_leaf(past(base, next));
+    }
+    if (i < 0)
+      continue;
     u32 cell = peek32(list + (u64)i * 4);
-    u8 *leaf = readable(h, (i32)cell, 0, LEAF_KEY);
-    u32 tag = leaf ? get32(leaf) : 0;
+    u64 begins = place(cell, 0);
+    u8 *leaf = past(base, begins);
+    u32 tag = begins + LEAF_KEY <= limit ? get32(leaf) : 0;
     u64 len = LEAF_KEY_LENGTH(tag);
-    if ((tag & LEAF_MASK) != LEAF_FOUND || !readable(h, (i32)cell, LEAF_KEY, len))
+    if ((tag & LEAF_MASK) != LEAF_FOUND || begins + LEAF_KEY + len > limit)
       tag = 0;
     if (values && LEAF_TYPE(tag) == TYPE_FLOAT64) {
       u32 at = NUMBER_OFFSET((u32)len);
-      u8 *value = readable(h, (i32)cell, (i32)at, 8);
-      if (!value || ((checks & CHECK_SUMS) &&
-                     leaf_checksum(leaf, cell, tag, (u32)salt,
-                                   in_one_sector(cell, (u32)len) ? LEAF_KEY + len : at + 8) !=
-                         peek32(leaf + LEAF_CHECKSUM)))
+      if (begins + at + 8 > limit ||
+          ((checks & CHECK_SUMS) &&
+           leaf_checksum(leaf, cell, tag, (u32)salt, in_one_sector(cell, (u32)len) ? LEAF_KEY + len : at + 8) !=
+               peek32(leaf + LEAF_CHECKSUM)))
         tag = 0;
       else
-        poke64(values + (u64)i * 8, get64(value));
+        poke64(values + (u64)i * 8, get64(leaf + at));
     }
-    if (tag && previous && (checks & (CHECK_ASCENDING | CHECK_DESCENDING))) {
-      i32 order = compare_keys(previous, previous_len, leaf + LEAF_KEY, len);
-      if (checks & CHECK_ASCENDING ? order >= 0 : order <= 0)
-        tag = 0;
-    }
+    poke32(tags + (u64)i * 4, tag);
     if (!tag)
-      len = 0;
+      continue;
     if (len > room)
       return i;
-    if (room - len >= 8 && readable(h, (i32)cell, LEAF_KEY, len + 8))
-      copy_key(out, leaf + LEAF_KEY, len);
-    else if (len)
-      copy(out, leaf + LEAF_KEY, len);
-    if (tag) {
-      previous = out;
-      previous_len = len;
+    u8 *key = leaf + LEAF_KEY;
+    u64 last = peek_last_of_leaf(key, len), first = len < 8 ? last : peek64(key);
+    if (room - len >= 8)
+      copy_key(out, key, len, last);
+    else
+      copy(out, key, len);
+    if (previous && (checks & (CHECK_ASCENDING | CHECK_DESCENDING))) {
+      i32 order = first == previous_first ? compare_keys(previous, previous_len, key, len)
+                                          : compare_words(previous_first, first);
+      if (checks & CHECK_ASCENDING ? order >= 0 : order <= 0) {
+        poke32(tags + (u64)i * 4, 0);
+        continue;
+      }
     }
+    previous = out;
+    previous_len = len;
+    previous_first = first;
     out += len;
     room -= len;
-    poke32(tags + (u64)i * 4, tag);
   }
   return n;
 }

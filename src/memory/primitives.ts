@@ -279,19 +279,52 @@ export const storeWords: (h: number, cell: number, off: number, scratchOff: numb
 export const childOf: (h: number, node: number, tag: number, digit: number, tagOff: number) => number =
   symbols.bancos_childOf;
 
-/** What {@link listChildren} lists. */
-export const CHILDREN = 0;
-export const CHILDREN_AND_TAGS = 1;
-export const CHILDREN_AND_NODE_TAGS = 2;
-
 /**
  * All children of a node in order of their digits, each read once. At `outOff` of the scratch their cells (256 words),
- * 2,048 bytes further their digits (a byte each); unless `what` is {@link CHILDREN}, 1,024 bytes further their tags, and
- * what hangs from them is prefetched. A leaf is not read: what stands for its tag says only that it is a leaf, as the slab
- * table has it; with {@link CHILDREN_AND_NODE_TAGS} it is not prefetched either. Returns how many; -1: not a node.
+ * 1,024 bytes further their digits (a byte each). Returns how many; -1: not a node.
  */
-export const listChildren: (h: number, node: number, tag: number, outOff: number, what: number) => number =
+export const listChildren: (h: number, node: number, tag: number, outOff: number) => number =
   symbols.bancos_listChildren;
+
+/** How {@link walk} walks, to be added up: backwards; so that leaves are not prefetched, since few will be looked at. */
+export const WALK_REVERSE = 1;
+export const WALK_CELLS = 2;
+/** What stops {@link walk}: a cell that is neither node nor leaf, or a node that reaches beyond the file. */
+export const WALK_NO_NODE = -1;
+/** A node that is not deeper than the one above it, or deeper than any key. */
+export const WALK_NOT_DEEPER = -2;
+/** Nodes without children, again and again. */
+export const WALK_BARREN = -3;
+/** A cell that is not in use, or in blocks that another participant has added. */
+export const WALK_UNREACHABLE = -4;
+/** Arguments out of range. */
+export const WALK_REFUSED = -5;
+
+/** Byte offsets in the state of a walk: how high its stack is, leaves written, nodes without children, where it stopped. */
+export const WALK_HEIGHT = 0;
+export const WALK_LEAVES = 4;
+export const WALK_EMPTY = 8;
+export const WALK_CELL = 12;
+/** The stack: two words each, a cell and what is known of it. */
+export const WALK_STACK = 16;
+/** It is a leaf. */
+export const WALK_LEAF = 1;
+/** Only what comes from a place on, which stands at bit {@link WALK_FROM}: a digit, or 255 - digit if the walk is backwards. */
+export const WALK_REST = 2;
+export const WALK_FROM = 4;
+/** From this bit on 1 + the depth of the node above, or 0. */
+export const WALK_DEPTH = 13;
+/** On a higher stack nodes are not listed in whole. */
+export const WALK_LISTED = 1024;
+
+/**
+ * Walks over the leaves of all that is on the stack at `stackOff` of the scratch, the top first, and writes their cells, in
+ * order, to `listOff`; returns how many are there, `most` with those that were. Fewer: there are no more. Each child of a node is
+ * read once; a leaf is not read if the slab table says that it is one. What comes next is prefetched.
+ * Below 0: what stopped it, one of `WALK_…`; the cell is in the state, and the walk may be called again to go on.
+ */
+export const walk: (h: number, stackOff: number, listOff: number, most: number, how: number) => number =
+  symbols.bancos_walk;
 
 /**
  * The tag of the leaf that begins at `cell` if it is in the tree, nobody has it locked, and its key is the one of `len`

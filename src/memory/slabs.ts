@@ -388,18 +388,6 @@ export function tagOfCell(region: Region, cell: number): number {
   return tag;
 }
 
-/**
- * Does the cell lie in a slab of leaves, or in a run, which is one leaf? False as well where the slab table can't tell now. For
- * a cell that somebody may reach, whose slab stays as it is cut.
- */
-export function liesInLeafSlab(region: Region, cell: number): boolean {
-  const slab = cell >>> SLAB_SHIFT;
-  if (slab >= region.capacity) return false;
-  const word = load32(region.h, entryCell(slab), ENTRY_WORD);
-  const kind = entryKind(word);
-  return kind === SLAB_RUN || (kind === SLAB_CELLS && entryClass(word) >= FIRST_LEAF_CLASS);
-}
-
 /** Owner gives up a slab of cells, of which it knows `free` to be free. Anybody may adopt it. */
 export function abandonSlab(region: Region, slab: number, sizeClass: number, free: number): void {
   const h = region.h;

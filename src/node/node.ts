@@ -21,15 +21,7 @@ import {
   NODE256,
   USED_MASK,
 } from "../memory/layout.ts";
-import {
-  CHILDREN,
-  CHILDREN_AND_NODE_TAGS,
-  CHILDREN_AND_TAGS,
-  fillWord,
-  listChildren,
-  load32,
-  store32,
-} from "../memory/primitives.ts";
+import { fillWord, listChildren, load32, store32 } from "../memory/primitives.ts";
 import { SCRATCH_CHILDREN } from "../memory/scratch.ts";
 import { CAPACITY4, place4, slotOf4 } from "./node4.ts";
 import { CAPACITY16, place16, slotOf16 } from "./node16.ts";
@@ -113,38 +105,18 @@ export function clearNode(h: number, kind: number, node: number): void {
 export class Snapshot {
   /** Views of the scratch buffer: the next `read` overwrites them. */
   readonly children: Int32Array;
-  /** Filled by `readWithTags` and `readWithNodeTags` only. */
-  readonly tags: Int32Array;
   readonly digits: Uint8Array;
   count = 0;
 
   constructor(scratch: Buffer) {
     const at = scratch.byteOffset + SCRATCH_CHILDREN;
     this.children = new Int32Array(scratch.buffer, at, 256);
-    this.tags = new Int32Array(scratch.buffer, at + 1024, 256);
-    this.digits = new Uint8Array(scratch.buffer, at + 2048, 256);
+    this.digits = new Uint8Array(scratch.buffer, at + 1024, 256);
   }
 
   /** Reads all live children of `node`, whose tag is `tag`. */
   read(h: number, node: number, tag: number): void {
-    this.list(h, node, tag, CHILDREN);
-  }
-
-  /**
-   * As {@link read}, and the tags of the children that are nodes; of a leaf only that it is one, by what its slab holds.
-   * Prefetches the children and what hangs from them.
-   */
-  readWithTags(h: number, node: number, tag: number): void {
-    this.list(h, node, tag, CHILDREN_AND_TAGS);
-  }
-
-  /** As {@link readWithTags}, but leaves are not prefetched. */
-  readWithNodeTags(h: number, node: number, tag: number): void {
-    this.list(h, node, tag, CHILDREN_AND_NODE_TAGS);
-  }
-
-  private list(h: number, node: number, tag: number, what: number): void {
-    const count = listChildren(h, node, tag, SCRATCH_CHILDREN, what);
+    const count = listChildren(h, node, tag, SCRATCH_CHILDREN);
     if (count < 0)
       throw corrupt("a pointer leads to a cell that is no node, or reaches beyond the file", node);
     this.count = count;

@@ -6,12 +6,9 @@ import { Heap } from "../memory/heap.ts";
 import { SLOT_KEY_COUNT, SLOT_LIMBO, SLOT_WAITING, SLOT_WAITING_BYTES, slotCell } from "../memory/layout.ts";
 import { load64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
-import { SCRATCH_BYTES, SCRATCH_KEY } from "../memory/scratch.ts";
+import { MOST_LEAVES, MOST_NODES, SCRATCH_BYTES, SCRATCH_KEY } from "../memory/scratch.ts";
 import { Snapshot } from "../node/node.ts";
 import { Limbo } from "./limbo.ts";
-
-/** Longest path from the root to a leaf: depths grow, and no key has more digits than this. */
-const MOST_NODES = 8200;
 
 export class Participant {
   readonly region: Region;
@@ -53,6 +50,9 @@ export class Participant {
   leafNode = 0;
   /** Sequence number of the leaf that a change has put into the tree; whoever wants to know sets it to 0 before. */
   leafNumber = 0;
+
+  /** Lengths of the keys of a batch of an iteration. */
+  readonly lengths = new Int32Array(MOST_LEAVES);
 
   /** The children of the node being copied or listed. */
   readonly snapshot: Snapshot;

@@ -1,81 +1,37 @@
 /**
  * Iteration: batches of leaves in key order.
  *
- * A batch is taken within one epoch: seek the place, then walk down from it with a stack of cells. Between two batches
- * nothing is held: the next one seeks the last key again, so that a forgotten iterator keeps no memory from reuse.
- * Every key that is there throughout is found exactly once: a node's children are read at one moment, a child never
- * changes its digit, and what is below a node that was replaced meanwhile is below its replacement too.
+ * A batch is taken within one epoch: find the place, put the path to it on the stack, and let C walk on from there
+ * (`walk`). Between two batches nothing is held: the next one seeks the last key again, so that a forgotten iterator keeps
+ * no memory from reuse. Every key that is there throughout is found exactly once: a child never changes its digit and is
+ * read once, and a node that was replaced meanwhile keeps what it had.
  */
 import { corrupt } from "../errors.ts";
+import { LEAF_KEY, REACHABLE } from "../memory/layout.ts";
 import {
-  AUX_SHIFT,
-  KIND_MASK,
-  LEAF,
-  LEAF_KEY,
-  LIVE,
-  NODE16,
-  NODE256,
-  REACHABLE,
-  TAG,
-} from "../memory/layout.ts";
-import { compareBytes, load32, prefetch } from "../memory/primitives.ts";
-import { SCRATCH_KEY } from "../memory/scratch.ts";
-import { liesInLeafSlab } from "../memory/slabs.ts";
+  compareBytes,
+  WALK_BARREN,
+  WALK_CELL,
+  WALK_CELLS,
+  WALK_DEPTH,
+  WALK_EMPTY,
+  WALK_FROM,
+  WALK_HEIGHT,
+  WALK_LEAF,
+  WALK_LEAVES,
+  WALK_NO_NODE,
+  WALK_NOT_DEEPER,
+  WALK_REST,
+  WALK_REVERSE,
+  WALK_STACK,
+  WALK_UNREACHABLE,
+  walk,
+} from "../memory/primitives.ts";
+import { SCRATCH_KEY, SCRATCH_LEAVES, SCRATCH_WALK } from "../memory/scratch.ts";
 import { keyLengthOf } from "../node/leaf.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { startAgain } from "./lock.ts";
 import { anyLeaf, depthOnPath, descend, digitOf } from "./place.ts";
-
-/** How many cells are asked for while one is waited for. */
-const AHEAD = 3;
-
-/** Cells still to be walked, the next on top. Grows as needed; one per participant is enough. */
-export class Walk {
-  private cells = new Int32Array(1024);
-  private tags = new Int32Array(1024);
-  /** For each cell the depth of the node it hangs from; its tag is 0 where it has not been read. */
-  private depths = new Int32Array(1024);
-  private top = 0;
-  /** Tag, and depth of the parent, of the cell that was popped last. */
-  tag = 0;
-  parentDepth = 0;
-
-  /** Forgets everything. */
-  clear(): void {
-    this.top = 0;
-  }
-
-  push(cell: number, tag: number, parentDepth: number): void {
-    const top = this.top;
-    if (top === this.cells.length) {
-      this.cells = larger(this.cells, new Int32Array(top * 2));
-      this.tags = larger(this.tags, new Int32Array(top * 2));
-      this.depths = larger(this.depths, new Int32Array(top * 2));
-    }
-    this.cells[top] = cell;
-    this.tags[top] = tag;
-    this.depths[top] = parentDepth;
-    this.top = top + 1;
-  }
-
-  /** Asks for the cells that come next. */
-  prefetchNext(h: number): void {
-    for (let i = this.top - 1; i >= 0 && i >= this.top - AHEAD; i--) prefetch(h, this.cells[i]!);
-  }
-
-  pop(): number {
-    if (this.top === 0) return 0;
-    const top = --this.top;
-    this.tag = this.tags[top]!;
-    this.parentDepth = this.depths[top]!;
-    return this.cells[top]!;
-  }
-}
-
-function larger(from: Int32Array, to: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  to.set(from);
-  return to;
-}
 
 /**
  * Where a walk begins: at the first `length` digits in the scratch buffer. In a bound that is a whole key the
@@ -91,18 +47,37 @@ export interface Seek {
   shared: number;
 }
 
-/** Starts a walk over all keys. */
-export function walkAll(p: Participant, walk: Walk, reverse: boolean): void {
-  walk.clear();
-  pushChildren(p, walk, p.root, NODE256 | LIVE, reverse, -1, true);
+// The walk's state in the scratch buffer, in words.
+const HEIGHT = (SCRATCH_WALK + WALK_HEIGHT) / 4;
+const LEAVES = (SCRATCH_WALK + WALK_LEAVES) / 4;
+const EMPTY = (SCRATCH_WALK + WALK_EMPTY) / 4;
+const CELL = (SCRATCH_WALK + WALK_CELL) / 4;
+const STACK = (SCRATCH_WALK + WALK_STACK) / 4;
+
+function clear(words: Int32Array): void {
+  words[HEIGHT] = 0;
+  words[LEAVES] = 0;
+  words[EMPTY] = 0;
 }
 
-/** Starts a walk at a bound: forwards over all keys at or above it, in reverse over those at or below it. */
-export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
-  walk.clear();
-  const { length, reverse } = seek;
+/** Puts a cell, and what is known of it, on top of the stack. */
+function push(words: Int32Array, cell: number, known: number): void {
+  const at = STACK + words[HEIGHT]!++ * 2;
+  words[at] = cell;
+  words[at + 1] = known;
+}
+
+/** Begins a walk over all keys. */
+export function walkAll(p: Participant): void {
+  clear(p.words);
+  push(p.words, p.root, 0);
+}
+
+/** Begins a walk at a bound: forwards over all keys at or above it, in reverse over those at or below it. */
+export function walkFrom(p: Participant, seek: Seek): void {
+  const { length, shared, reverse } = seek;
   if (length === 0) {
-    walkAll(p, walk, reverse);
+    walkAll(p);
     return;
   }
   // `descend` takes the digits up to and including the one at keyLength.
@@ -126,44 +101,32 @@ export function walkFrom(p: Participant, walk: Walk, seek: Seek): void {
   // d: first digit in which the bound and everything below the end of the path differ; `length`: in none.
   let d = 0;
   if (witness !== 0) d = divergence(p, witness, tag, length);
-  // Bigger subtrees first on the stack: what is beside the path, from the root down, then what is at its end.
+  const { words, key, path } = p;
+  clear(words);
+  // In each node of the path the walk goes on behind the bound's digit. If the bound leaves the path above a node (at d, or
+  // because it ends), then all that hangs from that node stands to the bound as the witness does.
+  let depth = -1;
   for (let i = 0; i <= last; i++) {
-    const node = p.path[i]!;
-    const depth = depthOnPath(p, i);
+    const above = depth;
+    depth = depthOnPath(p, i);
     if (depth > d || depth >= length) {
-      pushWhole(p, walk, node, p.pathTag[i]!, i, d, length, witness, tag, seek);
+      if (isWhole(p, d, witness, tag, seek)) push(words, path[i]!, (above + 1) << WALK_DEPTH);
       return;
     }
-    if (depth >= seek.shared)
-      pushChildren(p, walk, node, p.pathTag[i]!, reverse, p.key[depth]!, i >= last - SOON);
-    // The path ends here: the bound's digit is absent (if d is this depth, everything was said).
+    const place = reverse ? 255 - key[depth]! : key[depth]!;
+    if (depth >= shared) push(words, path[i]!, WALK_REST | ((place + 1) << WALK_FROM));
+    // The path ends here: the bound's digit is absent.
     if (depth === d) return;
   }
-  if (p.leaf !== 0) pushWhole(p, walk, p.leaf, p.leafTag, last + 1, d, length, witness, tag, seek);
+  if (p.leaf !== 0 && isWhole(p, d, witness, tag, seek)) push(words, p.leaf, WALK_LEAF);
 }
 
-/** Pushes a subtree in which all keys stand to the bound as the witness does. */
-function pushWhole(
-  p: Participant,
-  walk: Walk,
-  cell: number,
-  cellTag: number,
-  /** Its place on the path. */
-  i: number,
-  d: number,
-  length: number,
-  witness: number,
-  tag: number,
-  seek: Seek,
-): void {
-  const parentDepth = i === 0 ? -1 : depthOnPath(p, i - 1);
-  if (d >= length) {
-    if (seek.inclusive) walk.push(cell, cellTag, parentDepth);
-    return;
-  }
-  if (d < seek.shared) return;
+/** Is all that stands to the bound as the witness does, which differs from it at digit `d`, part of the walk? */
+function isWhole(p: Participant, d: number, witness: number, tag: number, seek: Seek): boolean {
+  if (d >= seek.length) return seek.inclusive;
+  if (d < seek.shared) return false;
   const digit = digitOf(p.h, witness, tag, d);
-  if (seek.reverse ? digit < p.key[d]! : digit > p.key[d]!) walk.push(cell, cellTag, parentDepth);
+  return seek.reverse ? digit < p.key[d]! : digit > p.key[d]!;
 }
 
 /** Index of the first of `length` digits in which the leaf's key (with terminator) differs, or `length`. */
@@ -177,98 +140,29 @@ function divergence(p: Participant, leaf: number, tag: number, length: number): 
   return p.key[digits] === 0 && length === digits + 1 ? length : digits;
 }
 
-/** Nodes at the end of the path, besides the last, to whose other children a walk comes even if it is short. */
-const SOON = 2;
-
 /**
- * Pushes a node's children beyond `digit` (-1: all) so that the first in walking order is on top; with their tags if the
- * walk comes to them `soon`, and they are few: a short walk never comes to the end of many.
+ * Walks on and writes up to `most` leaves to SCRATCH_LEAVES; returns how many. Fewer than `most`: the walk has ended.
+ * `onlyCells`: most of the leaves will not be looked at. Throws CORRUPT.
  */
-function pushChildren(
-  p: Participant,
-  walk: Walk,
-  node: number,
-  tag: number,
-  reverse: boolean,
-  digit: number,
-  soon: boolean,
-): void {
-  const snapshot = p.snapshot;
-  const withTags = soon && (tag & KIND_MASK) <= NODE16;
-  if (withTags) snapshot.readWithTags(p.h, node, tag);
-  else snapshot.read(p.h, node, tag);
-  const { digits, children, tags, count } = snapshot;
-  const depth = tag >>> AUX_SHIFT;
-  if (reverse) {
-    for (let i = 0; i < count; i++) {
-      if (digit >= 0 && digits[i]! >= digit) break;
-      walk.push(children[i]!, withTags ? tags[i]! : 0, depth);
-    }
-  } else {
-    for (let i = count - 1; i >= 0; i--) {
-      if (digits[i]! <= digit) break;
-      walk.push(children[i]!, withTags ? tags[i]! : 0, depth);
+export function nextLeaves(p: Participant, reverse: boolean, most: number, onlyCells: boolean): number {
+  const how = (reverse ? WALK_REVERSE : 0) | (onlyCells ? WALK_CELLS : 0);
+  for (;;) {
+    const found = walk(p.h, SCRATCH_WALK, SCRATCH_LEAVES, most, how);
+    if (found >= 0) return found;
+    const cell = p.words[CELL]!;
+    switch (found) {
+      case WALK_UNREACHABLE:
+        // In blocks that another participant has added; or damaged, and then this throws.
+        p.region.tagAfterRefresh(cell, REACHABLE);
+        break;
+      case WALK_NO_NODE:
+        throw corrupt("a pointer leads to a cell that is neither node nor leaf, or beyond the file", cell);
+      case WALK_NOT_DEEPER:
+        throw corrupt("a node is not deeper than the one above it, or deeper than any key", cell);
+      case WALK_BARREN:
+        throw corrupt("nodes without children", cell);
+      default:
+        throw new Error(`a walk over ${most} leaves was refused`);
     }
   }
-}
-
-/**
- * A node without children is one that is being taken apart while we look. So many of them are met only where a damaged
- * file leads to the same few again and again.
- */
-const MOST_BARREN = 100_000;
-
-/**
- * Walks on and writes up to `most` leaves into `leaves`; returns how many. Fewer than `most`: the walk has ended.
- * `onlyCells`: most of the leaves will not be looked at.
- */
-export function nextLeaves(
-  p: Participant,
-  walk: Walk,
-  reverse: boolean,
-  leaves: Int32Array,
-  most: number,
-  onlyCells: boolean,
-): number {
-  const h = p.h;
-  const { children, tags } = p.snapshot;
-  let n = 0;
-  let barren = 0;
-  while (n < most) {
-    const cell = walk.pop();
-    if (cell === 0) break;
-    let tag = walk.tag;
-    if (tag === 0) {
-      if (liesInLeafSlab(p.region, cell)) tag = LEAF | LIVE;
-      else {
-        walk.prefetchNext(h);
-        tag = load32(h, cell, TAG);
-      }
-    }
-    if ((tag & REACHABLE) === 0) tag = p.region.tagAfterRefresh(cell, REACHABLE);
-    const kind = tag & KIND_MASK;
-    if (kind === LEAF) {
-      leaves[n++] = cell;
-      continue;
-    }
-    if (kind === 0 || kind > NODE256)
-      throw corrupt("a pointer leads to a cell that is neither node nor leaf", cell);
-    const depth = tag >>> AUX_SHIFT;
-    // A damaged file must not lead round in circles.
-    if (depth <= walk.parentDepth) throw corrupt("a node is not deeper than the one above it", cell);
-    if (onlyCells) p.snapshot.readWithNodeTags(h, cell, tag);
-    else p.snapshot.readWithTags(h, cell, tag);
-    const count = p.snapshot.count;
-    if (count === 0 && ++barren > MOST_BARREN) throw corrupt("nodes without children", cell);
-    // Leaves that come before the first node go out at once; the rest waits on the stack.
-    let i = reverse ? count - 1 : 0;
-    const step = reverse ? -1 : 1;
-    const end = reverse ? -1 : count;
-    while (i !== end && n < most && (tags[i]! & (KIND_MASK | REACHABLE)) === (LEAF | REACHABLE)) {
-      leaves[n++] = children[i]!;
-      i += step;
-    }
-    for (let j = end - step; j !== i - step; j -= step) walk.push(children[j]!, tags[j]!, depth);
-  }
-  return n;
 }

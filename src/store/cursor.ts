@@ -17,7 +17,7 @@ import { readToScratch } from "../node/bytes.ts";
 import { keyLengthOf, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { nextLeaves, type Seek, Walk, walkAll, walkFrom } from "../rowex/iterate.ts";
+import { nextLeaves, type Seek, walkAll, walkFrom } from "../rowex/iterate.ts";
 import type { EncodedRange } from "./range.ts";
 import { isWithin } from "./range.ts";
 
@@ -36,6 +36,9 @@ export const KEYS = 1;
 export const VALUES = 2;
 export const ENTRIES = 3;
 
+/** The first leaf of a batch, in words. */
+const LEAVES = SCRATCH_LEAVES / 4;
+const NONE: Buffer = Buffer.alloc(0);
 const FIRST_BATCH = 32;
 /** Leaves that are only counted cost less than another seek. */
 const FIRST_COUNT = 256;
@@ -43,9 +46,8 @@ const BAD_LEAF = "a leaf's checksum is wrong, or it is out of order or reaches b
 
 /** One batch after the other of the keys in a range. */
 export class Cursor {
-  keys: unknown[] = [];
-  values: unknown[] = [];
-  /** Entries in the present batch. */
+  /** The present batch: keys, values or pairs, as many as `count`. */
+  items: unknown[] = [];
   count = 0;
   private readonly host: CursorHost;
   private readonly range: EncodedRange;
@@ -55,7 +57,7 @@ export class Cursor {
   private done = false;
   private started = false;
   /** Digits of the last key given. */
-  private last: Buffer = Buffer.alloc(0);
+  private last: Buffer = NONE;
   private lastLength = 0;
   private readonly seek: Seek;
 
@@ -65,7 +67,8 @@ export class Cursor {
     this.what = what;
     this.left = range.limit;
     this.seek = { length: 0, reverse: range.reverse, inclusive: false, shared: range.shared };
-    if (what === 0) this.batch = FIRST_COUNT;
+    // Without an end none is counted in vain.
+    if (what === 0) this.batch = range.end === null ? MOST_LEAVES : FIRST_COUNT;
   }
 
   /** Fetches the next batch; false at the end. Throws CLOSED, CORRUPT. */
@@ -85,35 +88,35 @@ export class Cursor {
     return this.count > 0;
   }
 
-  private startWalk(p: Participant, walk: Walk): void {
-    const { start, reverse } = this.range;
+  /** Finds the place in the tree; the next leaves come from there. */
+  private startWalk(p: Participant): void {
+    const { start } = this.range;
     const seek = this.seek;
     if (this.started) {
       this.last.copy(p.key, 0, 0, this.lastLength);
       p.key[this.lastLength] = 0;
       seek.length = this.lastLength + 1;
       seek.inclusive = false;
-      walkFrom(p, walk, seek);
+      walkFrom(p, seek);
     } else if (start === null) {
-      walkAll(p, walk, reverse);
+      walkAll(p);
     } else {
       start.digits.copy(p.key);
       p.key[start.length] = 0;
       seek.length = start.isPrefix ? start.length : start.length + 1;
       seek.inclusive = start.inclusive;
-      walkFrom(p, walk, seek);
+      walkFrom(p, seek);
     }
   }
 
   private fill(p: Participant, most: number): void {
-    const { reverse, ends } = this.range;
-    const walk = walkOf(p);
-    this.startWalk(p, walk);
-    const leaves = leavesOf(p);
-    const found = nextLeaves(p, walk, reverse, leaves, most, this.what === 0);
+    const { reverse, end } = this.range;
+    this.startWalk(p);
+    const found = nextLeaves(p, reverse, most, this.what === 0);
+    const { words, lengths } = p;
     if (found < most) this.done = true;
     if (this.what === 0) {
-      this.countLeaves(p, leaves, found);
+      this.countLeaves(p, found);
       return;
     }
     const wantsValues = (this.what & VALUES) !== 0;
@@ -129,15 +132,14 @@ export class Cursor {
     );
     if (count < found) {
       this.done = false;
-      if (count === 0) throw corrupt("a leaf's key reaches beyond the file", leaves[0]!);
+      if (count === 0) throw corrupt("a leaf's key reaches beyond the file", words[LEAVES]!);
     }
     // The tags follow the cells.
     const buf = p.scratch;
-    const lengths = lengthsOf(p);
     let at = SCRATCH_KEYS;
     for (let i = 0; i < count; i++) {
-      const tag = leaves[found + i]!;
-      if (tag === 0) throw corrupt(BAD_LEAF, leaves[i]!);
+      const tag = words[LEAVES + found + i]!;
+      if (tag === 0) throw corrupt(BAD_LEAF, words[LEAVES + i]!);
       const length = keyLengthOf(tag);
       lengths[i] = length;
       at += length;
@@ -145,17 +147,15 @@ export class Cursor {
     // A damaged file must not lead back to where the walk has been.
     if (this.started && count > 0) {
       const order = buf.compare(this.last, 0, this.lastLength, SCRATCH_KEYS, SCRATCH_KEYS + lengths[0]!);
-      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, leaves[0]!);
+      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, words[LEAVES]!);
     }
-    for (const end of ends) {
-      // Keys come in order: if the last one is within, all are.
-      while (count > 0) {
-        const length = lengths[count - 1]!;
-        if (isWithin(end, reverse, buf, at - length, at)) break;
-        at -= length;
-        count--;
-        this.done = true;
-      }
+    // Keys come in order: if the last one is within, all are.
+    while (end !== null && count > 0) {
+      const length = lengths[count - 1]!;
+      if (isWithin(end, reverse, buf, at - length, at)) break;
+      at -= length;
+      count--;
+      this.done = true;
     }
     this.count = count;
     if (count === 0) {
@@ -164,32 +164,32 @@ export class Cursor {
     }
     const length = lengths[count - 1]!;
     if (!this.done && this.left > count) this.keepLast(buf, at - length, length);
-    if (wantsValues) {
-      const values = this.values;
-      for (let i = 0; i < count; i++) {
-        const tag = leaves[found + i]!;
-        values[i] =
-          typeOf(tag) === TYPE_FLOAT64
-            ? p.doubles[SCRATCH_NUMBERS / 8 + i]!
-            : this.host.readValue(p, leaves[i]!, tag);
-      }
+    if (this.items.length < count) this.items = new Array<unknown>(count);
+    const { items } = this;
+    const wantsKeys = (this.what & KEYS) !== 0;
+    if (wantsKeys) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, items);
+    if (!wantsValues) return;
+    for (let i = 0; i < count; i++) {
+      const tag = words[LEAVES + found + i]!;
+      const value =
+        typeOf(tag) === TYPE_FLOAT64
+          ? p.doubles[SCRATCH_NUMBERS / 8 + i]!
+          : this.host.readValue(p, words[LEAVES + i]!, tag);
+      items[i] = wantsKeys ? [items[i], value] : value;
     }
-    if ((this.what & KEYS) !== 0) this.host.codec.decodeBatch(buf, SCRATCH_KEYS, lengths, count, this.keys);
   }
 
   /** A batch of which nothing is wanted but how many they are: only the keys at its end are read. */
-  private countLeaves(p: Participant, leaves: Int32Array, found: number): void {
-    const { reverse, ends } = this.range;
-    const buf = p.scratch;
+  private countLeaves(p: Participant, found: number): void {
+    const { reverse, end } = this.range;
+    const { words, scratch: buf } = p;
     let count = found;
-    for (const end of ends) {
-      // Keys come in order: the first `low` of them are within, those from `count` on are not.
-      let low = 0;
-      for (let at = count - 1; low < count; at = (low + count) >>> 1) {
-        const length = readKey(p, leaves[at]!);
-        if (isWithin(end, reverse, buf, SCRATCH_KEYS, SCRATCH_KEYS + length)) low = at + 1;
-        else count = at;
-      }
+    // Keys come in order: the first `low` of them are within, those from `count` on are not.
+    let low = end === null ? count : 0;
+    for (let at = count - 1; end !== null && low < count; at = (low + count) >>> 1) {
+      const length = readKey(p, words[LEAVES + at]!);
+      if (isWithin(end, reverse, buf, SCRATCH_KEYS, SCRATCH_KEYS + length)) low = at + 1;
+      else count = at;
     }
     if (count < found) this.done = true;
     this.count = count;
@@ -197,10 +197,12 @@ export class Cursor {
       this.done = true;
       return;
     }
-    const length = readKey(p, leaves[count - 1]!);
+    // The last key matters only to another batch.
+    if (this.done || this.left <= count) return;
+    const length = readKey(p, words[LEAVES + count - 1]!);
     if (this.started) {
       const order = buf.compare(this.last, 0, this.lastLength, SCRATCH_KEYS, SCRATCH_KEYS + length);
-      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, leaves[count - 1]!);
+      if (reverse ? order >= 0 : order <= 0) throw corrupt(BAD_LEAF, words[LEAVES + count - 1]!);
     }
     this.keepLast(buf, SCRATCH_KEYS, length);
   }
@@ -221,59 +223,25 @@ function readKey(p: Participant, leaf: number): number {
   return length;
 }
 
-// One walk, and one view of the leaves in the scratch buffer, per participant; between batches nobody needs them.
-interface Helpers {
-  readonly walk: Walk;
-  readonly leaves: Int32Array;
-  readonly lengths: Int32Array;
-}
-const helpers = new WeakMap<Participant, Helpers>();
-
-function helpersOf(p: Participant): Helpers {
-  let own = helpers.get(p);
-  if (own === undefined) {
-    own = {
-      walk: new Walk(),
-      leaves: new Int32Array(p.scratch.buffer, p.scratch.byteOffset + SCRATCH_LEAVES, MOST_LEAVES * 2),
-      lengths: new Int32Array(MOST_LEAVES),
-    };
-    helpers.set(p, own);
-  }
-  return own;
-}
-const walkOf = (p: Participant): Walk => helpersOf(p).walk;
-const leavesOf = (p: Participant): Int32Array => helpersOf(p).leaves;
-const lengthsOf = (p: Participant): Int32Array => helpersOf(p).lengths;
-
 /** What `entries()`, `keys()` and `values()` return. */
 export class StoreIterator<T> implements IterableIterator<T> {
   private readonly cursor: Cursor;
-  private readonly what: number;
   private at = 0;
 
-  constructor(cursor: Cursor, what: number) {
+  constructor(cursor: Cursor) {
     this.cursor = cursor;
-    this.what = what;
   }
 
   next(): IteratorResult<T, undefined> {
     const cursor = this.cursor;
     if (this.at >= cursor.count) {
       if (this.at < 0 || !cursor.next()) {
-        this.at = -1;
-        cursor.count = -1;
+        this.return();
         return { done: true, value: undefined };
       }
       this.at = 0;
     }
-    const i = this.at++;
-    const value =
-      this.what === ENTRIES
-        ? [cursor.keys[i], cursor.values[i]]
-        : this.what === KEYS
-          ? cursor.keys[i]
-          : cursor.values[i];
-    return { done: false, value: value as T };
+    return { done: false, value: cursor.items[this.at++] as T };
   }
 
   return(): IteratorResult<T, undefined> {

@@ -44,8 +44,8 @@ export interface Bound {
 export interface EncodedRange {
   /** Where the walk starts: null at the end of the tree. */
   readonly start: Bound | null;
-  /** What every key must satisfy that the start does not see to. */
-  readonly ends: readonly Bound[];
+  /** What every key must satisfy that the start does not see to; null: nothing. */
+  readonly end: Bound | null;
   /** How many digits all keys of the range share with each other: those of the prefix. */
   readonly shared: number;
   readonly reverse: boolean;
@@ -64,16 +64,21 @@ function encodeBound(codec: KeyCodec, key: unknown, inclusive: boolean, isPrefix
 function stricter(a: Bound | null, b: Bound, sign: 1 | -1): Bound {
   if (a === null) return b;
   // As low ends a prefix stands before all keys that begin so; as high ends it stands after them.
-  if (b.isPrefix && a.digits.subarray(0, b.length).equals(b.digits)) return a;
-  if (a.isPrefix && b.digits.subarray(0, a.length).equals(a.digits)) return b;
+  if (b.isPrefix && beginsWith(a, b)) return a;
+  if (a.isPrefix && beginsWith(b, a)) return b;
   const order = Buffer.compare(a.digits, b.digits) * sign;
   if (order !== 0) return order > 0 ? a : b;
   return a.inclusive ? b : a;
 }
 
+/** Do the bound's digits begin with those of `prefix`? */
+function beginsWith(bound: Bound, prefix: Bound): boolean {
+  return bound === prefix || bound.digits.subarray(0, prefix.length).equals(prefix.digits);
+}
+
 /** Checks a range and encodes its bounds. Throws INVALID_OPTION, INVALID_KEY, KEY_TOO_LONG. */
 export function encodeRange(codec: KeyCodec, range: Range | undefined): EncodedRange {
-  if (range === undefined) return { start: null, ends: [], shared: 0, reverse: false, limit: Infinity };
+  if (range === undefined) return { start: null, end: null, shared: 0, reverse: false, limit: Infinity };
   if (typeof range !== "object" || range === null) {
     throw new BancosError("INVALID_OPTION", 'a range must be an object such as { gte: "a", lt: "b" }');
   }
@@ -98,8 +103,10 @@ export function encodeRange(codec: KeyCodec, range: Range | undefined): EncodedR
   if (range.lte !== undefined) high = stricter(high, encodeBound(codec, range.lte, true, false), -1);
   if (range.lt !== undefined) high = stricter(high, encodeBound(codec, range.lt, false, false), -1);
   const start = reverse ? high : low;
-  const end = reverse ? low : high;
-  return { start, ends: end === null ? [] : [end], shared: prefix?.length ?? 0, reverse, limit };
+  let end = reverse ? low : high;
+  // A walk that begins below the prefix stays there.
+  if (end !== null && end === prefix && start !== null && beginsWith(start, prefix)) end = null;
+  return { start, end, shared: prefix?.length ?? 0, reverse, limit };
 }
 
 /** Is a key, by its digits in `buf[from, to)`, within an end of a walk? */

@@ -523,7 +523,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   entries(range?: Range<K>): IterableIterator<[K, V]> {
-    return new StoreIterator<[K, V]>(this.cursor(range, ENTRIES), ENTRIES);
+    return new StoreIterator<[K, V]>(this.cursor(range, ENTRIES));
   }
 
   /**
@@ -540,7 +540,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   keys(range?: Range<K>): IterableIterator<K> {
-    return new StoreIterator<K>(this.cursor(range, KEYS), KEYS);
+    return new StoreIterator<K>(this.cursor(range, KEYS));
   }
 
   /**
@@ -557,7 +557,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * ```
    */
   values(range?: Range<K>): IterableIterator<V> {
-    return new StoreIterator<V>(this.cursor(range, VALUES), VALUES);
+    return new StoreIterator<V>(this.cursor(range, VALUES));
   }
 
   /**

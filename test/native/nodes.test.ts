@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readlinkSync } from "node:fs";
-import { CLASS_BYTES, CLASSES, FIRST_LEAF_CLASS, leafClass } from "../../src/memory/classes.ts";
+import { CLASS_BYTES, FIRST_LEAF_CLASS, leafClass } from "../../src/memory/classes.ts";
 import {
   AUX_SHIFT,
   COUNTS,
@@ -16,7 +16,6 @@ import {
   LEAF_KEY,
   LEAF_MARK_HIGH,
   LEAF_SEQ,
-  LIMBO,
   LIVE,
   MARK_SEQ_SHIFT,
   NODE4,
@@ -102,10 +101,9 @@ describe("childOf and listChildren", () => {
           if (expected !== 0) expect(words(TAG_AT, 1)).toEqual([LEAF | LIVE | (digit << AUX_SHIFT)]);
         }
         const sorted = [...digits].sort((a, b) => a - b);
-        expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(digits.length);
+        expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(digits.length);
         expect(words(LIST, digits.length)).toEqual(sorted.map((digit) => CHILD + digit * 8));
-        expect(words(LIST + 1024, digits.length)).toEqual(sorted.map((d) => LEAF | LIVE | (d << AUX_SHIFT)));
-        expect([...file.scratch.subarray(LIST + 2048, LIST + 2048 + digits.length)]).toEqual(sorted);
+        expect([...file.scratch.subarray(LIST + 1024, LIST + 1024 + digits.length)]).toEqual(sorted);
       }
     });
   }
@@ -115,10 +113,10 @@ describe("childOf and listChildren", () => {
       const tag = makeNode(kind, [5, 0, 9]);
       m.store32(file.h, NODE, COUNTS, countsOf(2, 2));
       expect(m.childOf(file.h, NODE, tag, 9, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(2);
+      expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(2);
       place(file.h, kind, NODE, 0, 5, 0);
       expect(m.childOf(file.h, NODE, tag, 5, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, tag, LIST, 1)).toBe(1);
+      expect(m.listChildren(file.h, NODE, tag, LIST)).toBe(1);
       expect(words(LIST, 1)).toEqual([CHILD]);
     }
   });
@@ -127,14 +125,14 @@ describe("childOf and listChildren", () => {
     const tag = makeNode(NODE4, [1, 2]);
     for (const kind of [0, LEAF, 6, 7]) {
       expect(m.childOf(file.h, NODE, (tag & ~7) | kind, 1, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, NODE, (tag & ~7) | kind, LIST, 1)).toBe(-1);
+      expect(m.listChildren(file.h, NODE, (tag & ~7) | kind, LIST)).toBe(-1);
     }
     for (const node of [BYTES / 8 - 1, -1, 2 ** 31 - 1]) {
       expect(m.childOf(file.h, node, tag, 1, TAG_AT)).toBe(0);
-      expect(m.listChildren(file.h, node, tag, LIST, 1)).toBe(-1);
+      expect(m.listChildren(file.h, node, tag, LIST)).toBe(-1);
     }
     expect(m.childOf(file.h, NODE, tag, 1, 65_535)).toBe(0);
-    expect(m.listChildren(file.h, NODE, tag, 65_000, 1)).toBe(-1);
+    expect(m.listChildren(file.h, NODE, tag, 65_000)).toBe(-1);
     place(file.h, NODE4, NODE, 0, 1, -5);
     expect(m.childOf(file.h, NODE, tag, 1, TAG_AT)).toBe(-5);
     expect(words(TAG_AT, 1)).toEqual([0]);
@@ -143,30 +141,6 @@ describe("childOf and listChildren", () => {
     m.store8(file.h, NODE, 8 + 7, 255);
     expect([0, CHILD + 7 * 8]).toContain(m.childOf(file.h, NODE, indexed, 7, TAG_AT));
   });
-});
-
-test("children in a slab of leaves, or in a run, count as leaves unread; the tags of all others are read", () => {
-  const entry = entryCell(CHILD >>> SLAB_SHIFT);
-  const tag = makeNode(NODE16, [3, 1]);
-  const read = [1, 3].map((digit) => LEAF | LIVE | (digit << AUX_SHIFT));
-  const unread = [LEAF | LIVE, LEAF | LIVE];
-  const cases: [number, number[]][] = [
-    [entryWord(SLAB_CELLS, FIRST_LEAF_CLASS, 7), unread],
-    [entryWord(SLAB_CELLS, CLASSES - 1, 0), unread],
-    [entryWord(SLAB_RUN, 0, 0), unread],
-    [entryWord(SLAB_CELLS, NODE256, 0), read],
-    [entryWord(SLAB_CELLS, LIMBO, 0), read],
-    [entryWord(SLAB_CLAIMED, FIRST_LEAF_CLASS, 7), read],
-    [0, read],
-  ];
-  for (const [word, tags] of cases) {
-    m.store32(file.h, entry, ENTRY_WORD, word);
-    for (const what of [m.CHILDREN_AND_TAGS, m.CHILDREN_AND_NODE_TAGS]) {
-      expect(m.listChildren(file.h, NODE, tag, LIST, what)).toBe(2);
-      expect(words(LIST, 2)).toEqual([CHILD + 8, CHILD + 24]);
-      expect(words(LIST + 1024, 2)).toEqual(tags);
-    }
-  }
 });
 
 test("childOf with no place for the tag gives the same child", () => {

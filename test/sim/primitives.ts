@@ -517,10 +517,6 @@ export function childOf(h: number, node: number, tag: number, digit: number, tag
   return child;
 }
 
-export const CHILDREN = 0;
-export const CHILDREN_AND_TAGS = 1;
-export const CHILDREN_AND_NODE_TAGS = 2;
-
 /** As `in_leaf_slab` of c/: by the slab table, without a look at the cell. */
 function isInLeafSlab(h: number, cell: number): boolean {
   const word = load32(h, entryCell(cell >>> SLAB_SHIFT), ENTRY_WORD);
@@ -529,7 +525,7 @@ function isInLeafSlab(h: number, cell: number): boolean {
   return kind === SLAB_RUN || (kind === SLAB_CELLS && sizeClass >= FIRST_LEAF_CLASS);
 }
 
-export function listChildren(h: number, node: number, tag: number, outOff: number, what: number): number {
+export function listChildren(h: number, node: number, tag: number, outOff: number): number {
   const kind = tag & KIND_MASK;
   const size = NODE_SIZE[kind]!;
   if (size === 0 || address(h, node, 0, size) < 0) return -1;
@@ -553,16 +549,177 @@ export function listChildren(h: number, node: number, tag: number, outOff: numbe
     found.sort((a, b) => a.digit - b.digit);
   }
   const scratch = scratchOf(h);
-  const words = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, 512);
+  const words = new Int32Array(scratch.buffer, scratch.byteOffset + outOff, 256);
   for (const [i, { digit, child }] of found.entries()) {
     words[i] = child;
-    if (what !== CHILDREN) {
-      const leaf = address(h, child, 0, 4) >= 0 && isInLeafSlab(h, child);
-      words[256 + i] = leaf ? LEAF | LIVE : load32(h, child, 0);
-    }
-    scratch[outOff + 2048 + i] = digit;
+    scratch[outOff + 1024 + i] = digit;
   }
   return found.length;
+}
+
+export const WALK_REVERSE = 1;
+export const WALK_CELLS = 2;
+export const WALK_NO_NODE = -1;
+export const WALK_NOT_DEEPER = -2;
+export const WALK_BARREN = -3;
+export const WALK_UNREACHABLE = -4;
+export const WALK_REFUSED = -5;
+export const WALK_HEIGHT = 0;
+export const WALK_LEAVES = 4;
+export const WALK_EMPTY = 8;
+export const WALK_CELL = 12;
+export const WALK_STACK = 16;
+export const WALK_LEAF = 1;
+export const WALK_REST = 2;
+export const WALK_FROM = 4;
+export const WALK_DEPTH = 13;
+export const WALK_LISTED = 1024;
+const MOST_DIGITS = 8192;
+const STACK_HIGHEST = WALK_LISTED + 8200;
+const LEAVES_NEAR = 24;
+const NODE_LEAVES = 4;
+const LARGE_LISTED = 8;
+const MOST_BARREN = 100_000;
+
+/** A walk under way. The names are those of c/bancos.c, and the order of the loads is the same. */
+class Walker {
+  readonly state: Int32Array;
+  readonly turn: number;
+  private readonly h: number;
+
+  constructor(h: number, stackOff: number, how: number) {
+    this.h = h;
+    const scratch = scratchOf(h);
+    this.state = new Int32Array(scratch.buffer, scratch.byteOffset + stackOff);
+    this.turn = (how & WALK_REVERSE) !== 0 ? 255 : 0;
+  }
+
+  push(cell: number, known: number): void {
+    const at = WALK_STACK / 4 + this.state[WALK_HEIGHT / 4]!++ * 2;
+    this.state[at] = cell;
+    this.state[at + 1] = known;
+  }
+
+  pop(): { cell: number; known: number } {
+    const at = WALK_STACK / 4 + --this.state[WALK_HEIGHT / 4]! * 2;
+    return { cell: this.state[at]!, known: this.state[at + 1]! };
+  }
+
+  ask(child: number, above: number): number {
+    const leaf = address(this.h, child, 0, 4) >= 0 && isInLeafSlab(this.h, child);
+    return (above << WALK_DEPTH) | (leaf ? WALK_LEAF : 0);
+  }
+
+  listSmall(cell: number, kind: number, from: number, above: number): number {
+    const { h, turn } = this;
+    const used = slotsInUse(h, cell, kind === NODE4 ? 4 : 16);
+    const places: number[] = [];
+    for (let i = 0; i < used; i++) places.push(load8(h, cell, N4_DIGITS + i) ^ turn);
+    const found: { place: number; child: number; known: number }[] = [];
+    for (const [i, place] of places.entries()) {
+      const child = load32(h, cell, (kind === NODE4 ? N4_CHILDREN : N16_CHILDREN) + i * 4);
+      found.push({ place, child, known: this.ask(child, above) });
+    }
+    const listed = found.filter(({ place }) => place >= from).sort((a, b) => b.place - a.place);
+    for (const { child, known } of listed) this.push(child, known);
+    return listed.filter(({ child }) => child !== 0).length;
+  }
+
+  listSome(cell: number, kind: number, first: number, above: number, most: number): number {
+    const { h, turn } = this;
+    const found: number[] = [];
+    let from = first;
+    if (kind === NODE4 || kind === NODE16) {
+      const used = slotsInUse(h, cell, kind === NODE4 ? 4 : 16);
+      let least = 256;
+      for (let i = 0; i < used; i++) {
+        const place = load8(h, cell, N4_DIGITS + i) ^ turn;
+        const child = load32(h, cell, (kind === NODE4 ? N4_CHILDREN : N16_CHILDREN) + i * 4);
+        if (child === 0 || place < from || place >= least) continue;
+        least = place;
+        found[0] = child;
+      }
+      from = least + 1;
+    } else {
+      for (; from < 256 && found.length < most; from++) {
+        let child = 0;
+        if (kind === NODE256) child = load32(h, cell, N256_CHILDREN + (from ^ turn) * 4);
+        else {
+          const index = load8(h, cell, N48_INDEX + (from ^ turn));
+          if (index !== 0) child = load32(h, cell, N48_CHILDREN + ((index - 1) % 48) * 4);
+        }
+        if (child !== 0) found.push(child);
+      }
+    }
+    if (found.length > 0 && from < 256) this.push(cell, WALK_REST | (from << WALK_FROM));
+    for (const child of found.toReversed()) this.push(child, this.ask(child, above));
+    return found.length;
+  }
+
+  expand(cell: number, known: number): number {
+    const { h, state } = this;
+    const tag = load32(h, cell, 0);
+    const kind = tag & KIND_MASK;
+    const depth = tag >>> AUX_SHIFT;
+    if ((tag & REACHABLE) === 0) return WALK_UNREACHABLE;
+    if (kind === LEAF) {
+      this.push(cell, WALK_LEAF);
+      return 0;
+    }
+    const size = NODE_SIZE[kind]!;
+    if (size === 0 || address(h, cell, 0, size) < 0) return WALK_NO_NODE;
+    const rest = (known & WALK_REST) !== 0;
+    if (depth > MOST_DIGITS || (!rest && depth < known >>> WALK_DEPTH)) return WALK_NOT_DEEPER;
+    const from = rest ? (known >>> WALK_FROM) & 511 : 0;
+    const high = state[WALK_HEIGHT / 4]! > WALK_LISTED;
+    const listed =
+      !high && kind <= NODE16
+        ? this.listSmall(cell, kind, from, depth + 1)
+        : this.listSome(cell, kind, from, depth + 1, high ? 1 : LARGE_LISTED);
+    return listed === 0 && !rest && ++state[WALK_EMPTY / 4]! > MOST_BARREN ? WALK_BARREN : 0;
+  }
+}
+
+export function walk(h: number, stackOff: number, listOff: number, most: number, how: number): number {
+  const walker = new Walker(h, stackOff, how);
+  const { state } = walker;
+  const scratch = scratchOf(h);
+  const list = new Int32Array(scratch.buffer, scratch.byteOffset + listOff, most);
+  const height = (): number => state[WALK_HEIGHT / 4]!;
+  if (height() > STACK_HIGHEST || state[WALK_LEAVES / 4]! > most) return WALK_REFUSED;
+  while (state[WALK_LEAVES / 4]! < most && height() > 0) {
+    const top = walker.pop();
+    if ((top.known & WALK_LEAF) !== 0) {
+      list[state[WALK_LEAVES / 4]!++] = top.cell;
+      continue;
+    }
+    walker.push(top.cell, top.known);
+    if (height() > STACK_HIGHEST) {
+      state[WALK_CELL / 4] = top.cell;
+      return WALK_NOT_DEEPER;
+    }
+    const high = height() > WALK_LISTED;
+    const wanted = Math.min(most - state[WALK_LEAVES / 4]!, LEAVES_NEAR);
+    const near: { cell: number; known: number }[] = [];
+    let leaves = 0;
+    do {
+      const entry = walker.pop();
+      near.push(entry);
+      leaves += (entry.known & WALK_LEAF) !== 0 ? 1 : NODE_LEAVES;
+    } while (leaves < wanted && height() > 0 && (near.at(-1)!.known & WALK_REST) === 0 && !high);
+    for (let i = near.length - 1; i >= 0; i--) {
+      const { cell, known } = near[i]!;
+      if (cell === 0) continue;
+      const failed = (known & WALK_LEAF) !== 0 ? 0 : walker.expand(cell, known);
+      if ((known & WALK_LEAF) === 0 && failed === 0) continue;
+      walker.push(cell, known);
+      if (failed !== 0 && i === 0) {
+        state[WALK_CELL / 4] = cell;
+        return failed;
+      }
+    }
+  }
+  return state[WALK_LEAVES / 4]!;
 }
 
 /** As `leafIsSound` of src/: the checksum of the bytes from the key up to `end`. */

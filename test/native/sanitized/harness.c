@@ -142,7 +142,7 @@ static void descend(void) {
       return;
     }
     if (below(3) == 0) {
-      i32 n = bancos_listChildren(H, node, tag, 8448, 1);
+      i32 n = bancos_listChildren(H, node, tag, 8448);
       if (n <= 0)
         return;
       /* The children as a batch of leaves, whatever they are. */
@@ -161,9 +161,30 @@ static void descend(void) {
   }
 }
 
+/* A walk from the root or from anywhere, with whatever is known of it, and its batch. */
+static void walk_on(void) {
+  u8 *state = scratch(H, 1024, WALK_STACK + 8);
+  u32 entries = 1 + below(8);
+  if (!state)
+    return;
+  poke32(state + WALK_HEIGHT, below(20) ? entries : word());
+  poke32(state + WALK_LEAVES, below(20) ? 0 : word());
+  poke32(state + WALK_EMPTY, 0);
+  for (u32 i = 0; i < entries; i++) {
+    poke32(state + WALK_STACK + i * 8, (u32)(below(3) ? bancos_load32(H, 0, 28) : some_cell()));
+    poke32(state + WALK_STACK + i * 8 + 4, below(3) ? 0 : below(2) ? WALK_REST | below(600) << WALK_FROM : word());
+  }
+  for (u32 calls = 0; calls < 4; calls++) {
+    i32 n = bancos_walk(H, 1024, 80000, 1 + (i32)below(500), (i32)below(4));
+    if (n <= 0)
+      return;
+    sink += bancos_gather(H, 80000, n, 85000, some_length(), -1, (i32)word(), (i32)below(8));
+  }
+}
+
 static void one_call(void) {
   i32 h = some_handle(), c = some_cell(), v = (i32)word(), n;
-  switch (below(44)) {
+  switch (below(47)) {
   case 0:
     sink += bancos_load8(h, c, some_offset(1));
     break;
@@ -274,7 +295,7 @@ static void one_call(void) {
     sink += bancos_childOf(h, c, v, (i32)word(), below(3) ? some_scratch(4) : -1);
     break;
   case 35:
-    sink += bancos_listChildren(h, c, bancos_load32(h, c, 0), some_scratch(4), 1);
+    sink += bancos_listChildren(h, c, bancos_load32(h, c, 0), some_scratch(4));
     break;
   case 36:
     sink += bancos_leafIsSound(h, c, bancos_load32(h, c, 0), v, some_length());
@@ -314,6 +335,13 @@ static void one_call(void) {
     sink += bancos_syncRange(other, some_double(), some_double()) + bancos_unmap(other);
     break;
   }
+  case 43:
+    sink += bancos_walk(h, some_scratch(8), some_scratch(4), some_count(), (i32)below(4));
+    break;
+  case 44:
+  case 45:
+    walk_on();
+    break;
   default:
     descend();
   }
@@ -339,8 +367,8 @@ static void nothing_of_nothing(void) {
 
 static void run(const u8 *file, size_t size, u32 calls) {
   block image = block_of(file, size, word() & 1);
-  block own = block_of(0, 90000 + below(300), word() & 1);
-  scratch_bytes = 90000;
+  block own = block_of(0, 120000 + below(300), word() & 1);
+  scratch_bytes = 120000;
   limit = size;
   handle *e = &handles[H];
   e->base = image.bytes;
