@@ -48,6 +48,7 @@ struct Options {
   int deaths = 1;     // of a writer
   int syncDeaths = 0; // of a syncer; another starts again at step 2
   int backups = 0;
+  int settles = 0; // W of a sync that has ended is put on the disk by itself
   bool oneCounter = false;  // the page as it is: marks, tickets and seq all from Q
   bool bothWriters = false; // operations on different keys at the same time
   bool numbers = false;     // in-place updates
@@ -60,6 +61,9 @@ struct Options {
   // Letters, one step each: W page-0 W = done; M lastStart = MAX; S fetch_add(S) (tickets and marks); Q
   // fetch_add(Q); L lastStart = G; F msync begins; D msync has ended, done = S's old value; X Wdisk = W.
   std::string sync = "WMSQLFDX";
+  // U page-0 W = done; V msync of page 0 begins; Y it has ended, Wdisk = W. Mutation: u W = S, of a sync that may not
+  // have ended.
+  std::string settle = "UVY";
   // Mutations
   bool hasOldBeforeSeq = false;
   bool noHasOld = false;           // remove looks at seq alone
@@ -166,13 +170,13 @@ struct State {
   int8_t current[MAX_KEYS];
   uint8_t q, s, lastStart, done, wDisk;
   // The syncer.
-  uint8_t syncAt, syncG, syncS, syncW, syncDurable;
+  uint8_t syncAt, syncG, syncS, syncW, syncDurable, settleAt;
   Operation op[MAX_KEYS];
   // The backup: 0 none, 1 + n: n cells scanned.
   uint8_t gateClosed, backup, backupQ, backupS, backupExpected[MAX_KEYS], backupSeq[MAX_KEYS],
       backupValue[MAX_KEYS];
   // What has been used up.
-  uint8_t operations, syncs, ids, deaths, syncDeaths, failures, backups;
+  uint8_t operations, syncs, settles, ids, deaths, syncDeaths, failures, backups;
 };
 
 State st;
@@ -430,6 +434,16 @@ void printStep(const Step &s) {
     break;
   case 'X':
     printf("       SYNC Wdisk = %d\n", s.a);
+    break;
+  case 'U':
+  case 'u':
+    printf("       SETTLE W = %d (memory)\n", s.a);
+    break;
+  case 'V':
+    printf("       SETTLE msync of page 0 begins\n");
+    break;
+  case 'Y':
+    printf("       SETTLE msync of page 0 ended, Wdisk = %d\n", s.a);
     break;
   case 'K':
     printf("       SYNCER DIES\n");
@@ -780,7 +794,26 @@ void syncStep(char letter, Step &step) {
   }
 }
 
-void endSync() { st.syncAt = st.syncG = st.syncS = st.syncW = st.syncDurable = 0; }
+/** The holder of the sync lock puts W on the disk, and nothing else. */
+void settleStep(char letter, Step &step) {
+  switch (letter) {
+  case 'U':
+  case 'u':
+    st.syncW = letter == 'U' ? st.done : static_cast<uint8_t>(st.s - 1);
+    st.w.store(st.syncW);
+    break;
+  case 'V':
+    st.w.snapshot = st.w.count - 1;
+    break;
+  case 'Y':
+    st.w.written();
+    st.wDisk = st.syncW;
+    break;
+  }
+  step.a = st.syncW;
+}
+
+void endSync() { st.settleAt = st.syncAt = st.syncG = st.syncS = st.syncW = st.syncDurable = 0; }
 
 // ---------------------------------------------------------------------------------------------------------
 // Successors
@@ -936,7 +969,7 @@ template <class Go> void successors(Go go) {
   }
 
   // The syncer.
-  if (!st.backup && !st.gateClosed && (st.syncAt > 0 || st.syncs < opt.syncs)) {
+  if (!st.backup && !st.gateClosed && st.settleAt == 0 && (st.syncAt > 0 || st.syncs < opt.syncs)) {
     char letter = opt.sync[st.syncAt];
     if (st.syncAt == 0)
       st.syncs++;
@@ -957,6 +990,13 @@ template <class Go> void successors(Go go) {
     for (int k = 0; k < opt.keys; k++)
       st.history[k].snapshot = 0;
     st.syncDeaths++;
+    // the next to take the lock may have another purpose
+    if (opt.settles > 0) {
+      const State left = st;
+      if (!take({'K', 0, 0, 0, 0}))
+        return;
+      st = left;
+    }
     // whoever takes over starts again at the first step
     st.syncAt = 1;
     Step step{opt.sync[0], 0, 0, 0, 0};
@@ -965,8 +1005,30 @@ template <class Go> void successors(Go go) {
       return;
   }
 
+  // W by itself, under the sync lock as well.
+  if (!st.backup && !st.gateClosed && st.syncAt == 0 && (st.settleAt > 0 || st.settles < opt.settles)) {
+    char letter = opt.settle[st.settleAt];
+    if (st.settleAt == 0)
+      st.settles++;
+    st.settleAt++;
+    Step step{letter, 0, 0, 0, 0};
+    settleStep(letter, step);
+    if (st.settleAt == opt.settle.size())
+      endSync();
+    if (!take(step))
+      return;
+  }
+  if (st.settleAt > 0 && st.syncDeaths < opt.syncDeaths) {
+    endSync();
+    st.w.snapshot = 0;
+    st.syncDeaths++;
+    if (!take({'K', 0, 0, 0, 0}))
+      return;
+  }
+
   // The backup: close the gate, wait until no intent is active, take the numbers, open the gate.
-  if (st.backup == 0 && !st.gateClosed && st.backups < opt.backups && st.syncAt == 0) {
+  if (st.backup == 0 && !st.gateClosed && st.backups < opt.backups && st.syncAt == 0 &&
+      st.settleAt == 0) {
     st.backups++;
     st.gateClosed = 1;
     if (!take({'G', 0, 0, 0, 0}))
@@ -1034,6 +1096,7 @@ template <class Go> void successors(Go go) {
       next.ids = st.ids;
       next.operations = st.operations;
       next.syncs = st.syncs;
+      next.settles = st.settles;
       next.deaths = st.deaths;
       next.syncDeaths = st.syncDeaths;
       next.backups = st.backups;
@@ -1190,6 +1253,10 @@ bool parse(const std::string &word) {
     opt.sync = word.substr(5);
     return true;
   }
+  if (word.compare(0, 7, "settle=") == 0) {
+    opt.settle = word.substr(7);
+    return true;
+  }
   int limit = 0;
   if (number("limit=", limit)) {
     opt.limit = static_cast<uint64_t>(limit) * 1000000;
@@ -1197,7 +1264,7 @@ bool parse(const std::string &word) {
   }
   return number("c", opt.cells) || number("k", opt.keys) || number("o", opt.operations) ||
          number("s", opt.syncs) || number("deaths=", opt.deaths) || number("syncdeaths=", opt.syncDeaths) ||
-         number("backups=", opt.backups);
+         number("backups=", opt.backups) || number("settles=", opt.settles);
 }
 
 } // namespace

@@ -14,13 +14,17 @@ import {
   ENTRY_WORD,
   entryCell,
   FREE,
+  LIMBO,
   SB,
   SB_FREE_CELLS,
+  SB_FREE_SLABS,
   SLAB_BYTES,
   SLAB_SHIFT,
   SLAB_UNITS,
   TAG,
 } from "./layout.ts";
+import { Pages } from "./pages.ts";
+import { populate } from "./platform.ts";
 import { findWord, load32, store32 } from "./primitives.ts";
 import type { Region } from "./region.ts";
 import {
@@ -44,6 +48,7 @@ export class Heap {
   readonly region: Region;
   readonly h: number;
   readonly slot: number;
+  readonly pages: Pages;
   /** Per class: the slab owned (0: none), first cell of its list of free cells, how many cells were never used. */
   private readonly slab = new Int32Array(CLASSES);
   private readonly list = new Int32Array(CLASSES);
@@ -53,11 +58,17 @@ export class Heap {
   private readonly cursor = new Int32Array(CLASSES);
   /** The hint below which another search is pointless. */
   private readonly searchAt = new Int32Array(CLASSES);
+  /**
+   * Called before more of the file comes into use than ever was, but for limbo, which grows while it is being emptied.
+   * Frees what it can, takes nothing, and returns whether it has freed anything.
+   */
+  beforeGrowth: () => boolean = () => false;
 
   constructor(region: Region, slot: number) {
     this.region = region;
     this.h = region.h;
     this.slot = slot;
+    this.pages = new Pages(region);
   }
 
   /** A FREE cell of class `sizeClass`, for the caller to tag PRIVATE. Throws FULL, NO_SPACE, IO_ERROR, CORRUPT. */
@@ -81,6 +92,7 @@ export class Heap {
   takeLeaf(bytes: number): number {
     if (bytes <= LARGEST_CELL) return this.take(leafClass(bytes));
     const count = Math.ceil(bytes / SLAB_BYTES);
+    if (load32(this.h, SB, SB_FREE_SLABS) < count) this.beforeGrowth();
     return (takeRun(this.region, count, this.slot) * SLAB_UNITS) | 0;
   }
 
@@ -97,17 +109,9 @@ export class Heap {
       this.slab[sizeClass] = 0;
       abandonSlab(region, old, sizeClass, 0);
     }
-    const hint = load32(this.h, SB, SB_FREE_CELLS + sizeClass * 4);
-    if (hint >= least && hint >= this.searchAt[sizeClass]!) {
-      const slab = adoptSlab(region, sizeClass, this.slot, least, this.cursor[sizeClass]!);
-      if (slab >= 0) {
-        this.cursor[sizeClass] = slab;
-        this.searchAt[sizeClass] = 0;
-        this.adopt(slab, sizeClass);
-        return this.take(sizeClass);
-      }
-      // Free cells are spread too thinly; look again when there are an eighth more of them.
-      this.searchAt[sizeClass] = hint + Math.max(cells, hint >>> 3);
+    if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
+    if (sizeClass !== LIMBO && load32(this.h, SB, SB_FREE_SLABS) <= 0 && this.beforeGrowth()) {
+      if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
     }
     let slab: number;
     try {
@@ -125,11 +129,28 @@ export class Heap {
     return this.take(sizeClass);
   }
 
+  /** Adopts a slab in which at least `least` cells are free, if that is worth a search. */
+  private adoptAny(sizeClass: number, least: number): boolean {
+    const hint = load32(this.h, SB, SB_FREE_CELLS + sizeClass * 4);
+    if (hint < least || hint < this.searchAt[sizeClass]!) return false;
+    const slab = adoptSlab(this.region, sizeClass, this.slot, least, this.cursor[sizeClass]!);
+    if (slab < 0) {
+      // Free cells are spread too thinly; look again when there are an eighth more of them.
+      this.searchAt[sizeClass] = hint + Math.max(CLASS_CELLS[sizeClass]!, hint >>> 3);
+      return false;
+    }
+    this.cursor[sizeClass] = slab;
+    this.searchAt[sizeClass] = 0;
+    this.adopt(slab, sizeClass);
+    return true;
+  }
+
   /** Lists the free cells of a slab that is now ours, lowest address first. */
   private adopt(slab: number, sizeClass: number): void {
     const bytes = CLASS_BYTES[sizeClass]!;
     const cells = CLASS_CELLS[sizeClass]!;
     const base = slab * SLAB_UNITS;
+    populate(this.h, base, SLAB_BYTES);
     let previous = 0;
     let count = 0;
     let first = 0;
@@ -155,6 +176,7 @@ export class Heap {
    * store, which is all that must survive.
    */
   free(cell: number): void {
+    this.pages.touch(cell);
     const slab = cell >>> SLAB_SHIFT;
     const sizeClass = this.classOf(slab);
     if (sizeClass === 0) {

@@ -87,6 +87,8 @@ export const SB_DONE = 768;
 /** W: ordinal that was `done` when the sync under way started; and the W known to be on the disk. */
 export const SB_W = 776;
 export const SB_W_DISK = 784;
+/** A byte that stays 0. Written by a call that returns when it is on the disk, and all of page 0 with it. */
+export const SB_NOTHING = 800;
 /** Who runs a sync: slot (10 bits), incarnation; 0: nobody. */
 export const SB_SYNC_OWNER = 832;
 /** Non-zero: a sync failed; sticks until a rebuild. */

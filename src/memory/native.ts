@@ -124,6 +124,7 @@ export const DECLARATIONS = {
   bancos_takeHandle: f(["i32", "i32"], "i32"),
   bancos_handleInfo: f(["i32", "i32"], "f64"),
   bancos_syncRange: f(["i32", "f64", "f64"], "i32"),
+  bancos_populate: f(["i32", "i32", "i32"], "void"),
   bancos_monotonicNs: f([], "f64"),
   bancos_yieldThread: f([], "void"),
   bancos_sleepMs: f(["f64"], "void"),

@@ -56,6 +56,8 @@ export interface OpenFlags {
   readonly create?: boolean;
   /** With `create`: fail with `EEXIST` if it is there. */
   readonly exclusive?: boolean;
+  /** What is written by way of the descriptor is on the disk when the call returns. */
+  readonly synced?: boolean;
 }
 
 /**
@@ -65,7 +67,8 @@ export interface OpenFlags {
  */
 export function openFile(path: string, flags: OpenFlags, mode = 0o666): number {
   if (path === "" || path.includes("\0")) throw new PlatformError("open", EINVAL);
-  const bits = (flags.write ? 1 : 0) | (flags.create ? 2 : 0) | (flags.exclusive ? 4 : 0);
+  const bits =
+    (flags.write ? 1 : 0) | (flags.create ? 2 : 0) | (flags.exclusive ? 4 : 0) | (flags.synced ? 8 : 0);
   return check("open", symbols.bancos_open(new TextEncoder().encode(`${path}\0`), bits, mode));
 }
 
@@ -238,6 +241,14 @@ export function handleInfo(h: number): HandleInfo {
 /** Waits until the bytes of a mapped range are on the disk (msync). */
 export function syncRange(h: number, off: number, len: number): void {
   check("msync", symbols.bancos_syncRange(h, off, len));
+}
+
+/**
+ * `length` bytes from `cell`, the start of a slab, are about to be written, nearly all of their pages: spares a page fault
+ * for each where the kernel knows how (Linux 5.14). Changes nothing.
+ */
+export function populate(h: number, cell: number, length: number): void {
+  symbols.bancos_populate(h, cell, length);
 }
 
 // ---- Time and waiting ----

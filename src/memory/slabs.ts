@@ -52,6 +52,7 @@ import {
   TAG,
 } from "./layout.ts";
 import { mix32 } from "./mix.ts";
+import { populate } from "./platform.ts";
 import {
   cas32,
   exchange32,
@@ -64,6 +65,9 @@ import {
   store32,
 } from "./primitives.ts";
 import type { Region } from "./region.ts";
+
+/** Slabs that get their pages at once, when the first of them is used: 256 KiB. */
+const POPULATED = 16;
 
 export const entryKind = (word: number): number => word & ENTRY_KIND_MASK;
 export const entryClass = (word: number): number => (word & ENTRY_CLASS_MASK) >>> ENTRY_CLASS_SHIFT;
@@ -185,6 +189,9 @@ function claimSlab(region: Region, owner: number): number {
       continue;
     }
     passFrontier(region, frontier);
+    // What comes after will be used as well, soon.
+    if (frontier % POPULATED === 0)
+      populate(h, frontier * SLAB_UNITS, Math.min(POPULATED, region.capacity - frontier) * SLAB_BYTES);
     if (!isTableSlab(frontier) && claim(region, frontier, owner)) return frontier;
   }
 }

@@ -36,20 +36,27 @@ const MOST_WAITING_SHARE = 1 / 4;
 /** Who has less than this part of it leaves the sync to those who have more. */
 const OWN_SHARE = 1 / 16;
 
+/** Bytes of the leaves of all participants that wait for the disk. */
+export const waitingOfAll = (h: number): number =>
+  sum64(h, slotCell(1), SLOT_WAITING_BYTES, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
+
+/** Is it worth another write to the disk that `bytes` can be reused? */
+export const isMuch = (bytes: number): boolean => bytes >= MOST_WAITING * OWN_SHARE;
+
 /**
- * Would a sync give back much memory to `p`? Not if the disk is known to hold what came after its oldest leaf: then
- * it is for `p` to reclaim.
+ * How much waits for the disk, that a sync would give back: as a part of what may. 0 if the memory is not for `p` to
+ * reclaim; or if the disk is known to hold what came after its oldest leaf, so that `p` can without a sync.
  */
-export function tooMuchWaits(p: Participant): boolean {
+export function waitingShare(p: Participant): number {
   const { waiting, h } = p;
-  if (p.waitingBytes < MOST_WAITING * OWN_SHARE || waiting.length === 0) return false;
-  if (markedAt(h, waiting.oldestCell) <= load64(h, SB, SB_W_DISK)) return false;
+  if (!isMuch(p.waitingBytes) || waiting.length === 0) return 0;
+  if (markedAt(h, waiting.oldestCell) <= load64(h, SB, SB_W_DISK)) return 0;
   // What a backup may still read is not reused, whatever the disk holds.
-  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return false;
-  const all = sum64(h, slotCell(1), SLOT_WAITING_BYTES, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
+  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return 0;
+  const all = waitingOfAll(h);
   const used = (load32(h, SB, SB_FRONTIER) - load32(h, SB, SB_FREE_SLABS)) * SLAB_BYTES;
   const most = Math.max(MOST_WAITING, (used - all) * MOST_WAITING_SHARE);
-  return all > most && p.waitingBytes >= most * OWN_SHARE;
+  return p.waitingBytes >= most * OWN_SHARE ? all / most : 0;
 }
 
 /** Frees at most `most` of this participant's retired cells; returns how many. Throws CORRUPT. */

@@ -4,11 +4,18 @@
  * Two counters (docs/design.md, "Two counters"): Q numbers leaves, S counts the syncs that were started. The order of
  * the first four steps is the one that the model found to be right: `lastStart` is MAX before Q is taken, and S is
  * taken before Q, so that what was marked before S was taken had its sequence number below the sync's.
+ *
+ * A leaf marked with m waits for W_DISK >= m: a sync that began after the mark has ended, and page 0 says so on the disk.
+ * The next sync puts it there. Who needs the memory does not wait for that, but settles: under the sync lock W = done,
+ * then page 0 alone to the disk, then W_DISK = W. That is what the next sync would begin with; the disk may be given
+ * page 0 at any time, between any two steps of anything, so that nothing new can be found on it. And W_DISK has the same
+ * meaning as after a sync: the sync W has ended, and W on the disk says so. (The model: `disk`, `settles=`.)
  */
 import { BancosError } from "../errors.ts";
 import {
   SB,
   SB_DONE,
+  SB_END,
   SB_LAST_START,
   SB_NO_IN_PLACE,
   SB_Q,
@@ -21,7 +28,7 @@ import {
   SLOT_TID,
   slotCell,
 } from "../memory/layout.ts";
-import { PlatformError, pidNamespace, syncFile, threadId } from "../memory/platform.ts";
+import { PlatformError, pidNamespace, syncFile, syncRange, threadId } from "../memory/platform.ts";
 import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
@@ -77,6 +84,35 @@ export function endSync(h: number, sync: Sync): void {
   if (load64(h, SB, SB_W_DISK) < sync.w) store64(h, SB, SB_W_DISK, sync.w);
 }
 
+/**
+ * The first half of settling: W, which is to reach the disk by whatever way. -1: nothing would be won. The caller holds
+ * the sync lock.
+ */
+export function beginSettling(h: number): number {
+  const w = load64(h, SB, SB_DONE);
+  if (w <= load64(h, SB, SB_W_DISK) || load32(h, SB, SB_NO_IN_PLACE) !== 0) return -1;
+  store64(h, SB, SB_W, w);
+  return w;
+}
+
+/** The other half: page 0 has reached the disk since. */
+export function endSettling(h: number, w: number): void {
+  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
+  if (load64(h, SB, SB_W_DISK) < w) store64(h, SB, SB_W_DISK, w);
+}
+
+/** Both, in this thread. The caller holds the sync lock. Throws IO_ERROR. */
+export function settleHolding(region: Region): void {
+  const w = beginSettling(region.h);
+  if (w < 0) return;
+  try {
+    syncRange(region.h, 0, SB_END);
+  } catch (error) {
+    throw failSync(region, error);
+  }
+  endSettling(region.h, w);
+}
+
 /** The sync failed: remembered for ever, for everybody. */
 export function failSync(region: Region, error: unknown): BancosError {
   const errno =
@@ -109,20 +145,21 @@ function isOfThisThread(h: number, slot: number): boolean {
 }
 
 /**
- * Returns when a sync that started after the call has ended; runs it, unless another participant does in time.
- * `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
+ * Returns when a sync that started after the call has ended, with `settle` one that W_DISK covers; runs it, unless another
+ * participant does in time. `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
  */
-export function syncNow(region: Region, slot: number, onWait: (owner: number) => void): void {
+export function syncNow(region: Region, slot: number, onWait: (owner: number) => void, settle = false): void {
   const h = region.h;
   const ticket = syncTicket(h);
   for (;;) {
     const turn = syncTurn(h);
     checkSyncError(region);
-    if (isSynced(h, ticket)) return;
+    if (settle ? load64(h, SB, SB_W_DISK) >= ticket : isSynced(h, ticket)) return;
     if (trySyncLock(h, slot)) break;
     if (isOfThisThread(h, syncOwner(h))) {
       // A background flush of another store in this thread, which can't go on while we wait: sync under its lock.
       syncHolding(region, slot);
+      if (settle) settleHolding(region);
       return;
     }
     waitForTurn(h, turn, LOOK_EVERY);
@@ -132,6 +169,7 @@ export function syncNow(region: Region, slot: number, onWait: (owner: number) =>
   try {
     checkSyncError(region);
     if (!isSynced(h, ticket)) syncHolding(region, slot);
+    if (settle) settleHolding(region);
   } finally {
     syncUnlock(h, slot);
   }

@@ -153,6 +153,10 @@ export function reserveLimbo(p: Participant): void {
 export function announceAndLock(p: Participant, first: number, second: number, leaf: number): boolean {
   const h = p.h;
   const me = p.me;
+  // Nobody is to wait for us while we wait for a page.
+  p.heap.pages.touch(first);
+  if (second !== 0) p.heap.pages.touch(second);
+  if (leaf !== 0) p.heap.pages.touch(leaf);
   storePair(h, me, INTENT_LOCK0, first, second);
   p.announced = true;
   // The state, and beside it INTENT_LOCK2.

@@ -1,20 +1,29 @@
 /** Durability of one store: syncs in the background and at once, shared with all who wait for one. */
-import { fdatasync } from "node:fs";
+import { fdatasync, write } from "node:fs";
+import { SB_NOTHING } from "../memory/layout.ts";
 import { closeFile, openFile } from "../memory/platform.ts";
 import type { Region } from "../memory/region.ts";
+import { isMuch, waitingOfAll } from "../reclaim/reclaim.ts";
 import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
 import { recoverSlot } from "../recovery/recover.ts";
 import {
+  beginSettling,
   beginSync,
   checkSyncError,
+  endSettling,
   endSync,
   failSync,
   isSynced,
+  settleHolding,
   syncHolding,
   syncNow,
   syncTicket,
 } from "../recovery/sync.ts";
 import type { Opened } from "./open.ts";
+
+/** Milliseconds after which much that waits for the disk is flushed, where nothing else is. */
+const FLUSH_FOR_ROOM = 1000;
+const NOTHING = new Uint8Array(1);
 
 export class Flusher {
   private readonly opened: Opened;
@@ -25,6 +34,10 @@ export class Flusher {
   /** Calls of flush() that have not come to their end. */
   private flushing = 0;
   private closed = false;
+  /** The timer was set to end at once. */
+  private hurried = false;
+  /** Called when a background sync has made that what is retired can be reused. */
+  onRoom: () => void = () => {};
 
   constructor(opened: Opened, every: number) {
     this.opened = opened;
@@ -33,15 +46,29 @@ export class Flusher {
 
   /** After a write: sees to it that it is flushed in time. */
   schedule(): void {
-    if (this.timer === null && this.every > 0) this.start();
+    if (this.timer === null && this.every > 0) this.start(this.every);
   }
 
-  private start(): void {
+  /** Much waits for the disk: sees to it that it is flushed in time, although nobody asked for flushes. */
+  scheduleForRoom(): void {
+    if (this.timer === null) this.start(FLUSH_FOR_ROOM);
+  }
+
+  /** Much waits for the disk, and memory is needed: a flush as soon as the event loop gets to it. */
+  hurry(): void {
+    if (this.hurried) return;
+    this.cancel();
+    this.start(0);
+    this.hurried = true;
+  }
+
+  private start(ms: number): void {
     this.timer = setTimeout(() => {
       this.timer = null;
+      this.hurried = false;
       // An error is remembered in the file and thrown to whoever flushes or closes.
       if (!this.closed) this.flush().catch(() => {});
-    }, this.every);
+    }, ms);
     this.timer.unref?.();
   }
 
@@ -81,6 +108,7 @@ export class Flusher {
     this.flushing++;
     try {
       await this.flushFrom(syncTicket(h), region, slot, h);
+      this.opened.participant.heap.pages.forget();
     } finally {
       this.flushing--;
     }
@@ -113,7 +141,7 @@ export class Flusher {
     const { region, participant } = this.opened;
     let fd: number;
     try {
-      fd = openFile(`/proc/self/fd/${region.fd}`, { write: true });
+      fd = openFile(`/proc/self/fd/${region.fd}`, { write: true, synced: true });
     } catch {
       // No descriptor to spare, or no /proc: then in this thread, with the one that we have.
       try {
@@ -124,32 +152,47 @@ export class Flusher {
       return;
     }
     const sync = beginSync(region, participant.slot);
-    let failure: unknown = null;
+    // Its end may be noticed late. What is written to in between is protected again as well, and some of it has not been yet.
+    participant.heap.pages.forget();
+    let settled = -1;
     try {
       await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
-    } catch (error) {
-      failure = error;
-    }
-    closeFile(fd);
-    // Closed meanwhile: closing has synced and given the lock back.
-    if (this.closed) return;
-    try {
-      if (failure !== null) throw failSync(region, failure);
+      // Closed meanwhile: closing has synced and given the lock back.
+      if (this.closed) return;
       endSync(region.h, sync);
+      settled = isMuch(waitingOfAll(region.h)) ? beginSettling(region.h) : -1;
+      // A byte that means nothing, since whoever waits for a byte of a page waits for the page. W itself, written here,
+      // might have moved on before the call is made.
+      if (settled >= 0) {
+        await new Promise<void>((done, failed) =>
+          write(fd, NOTHING, 0, 1, SB_NOTHING, (error) => (error ? failed(error) : done())),
+        );
+        if (this.closed) return;
+        endSettling(region.h, settled);
+      }
+    } catch (error) {
+      if (!this.closed) throw failSync(region, error);
     } finally {
-      syncUnlock(region.h, participant.slot);
+      closeFile(fd);
+      if (!this.closed) syncUnlock(region.h, participant.slot);
     }
+    if (settled >= 0) this.onRoom();
   }
 
-  /** As {@link flush}, in this thread. */
-  flushSync(): void {
-    const { region, registered } = this.opened;
-    const { slot } = this.opened.participant;
+  /** As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. */
+  flushSync(settle = false): void {
+    const { region, registered, participant } = this.opened;
+    const { slot } = participant;
     if (!registered) return;
     region.checkLength();
     checkSyncError(region);
+    participant.heap.pages.forget();
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
-    if (this.syncing !== null) syncHolding(region, slot);
-    else syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+    if (this.syncing === null) {
+      syncNow(region, slot, (owner) => recoverSlot(region, owner, slot), settle);
+      return;
+    }
+    syncHolding(region, slot);
+    if (settle) settleHolding(region);
   }
 }

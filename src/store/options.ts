@@ -30,7 +30,10 @@ export interface OpenOptions {
    * as well.
    */
   durability?: "process" | "commit";
-  /** A background flush comes at most this many milliseconds after a write (default 1000); 0: never. */
+  /**
+   * A background flush comes at most this many milliseconds after a write (default 1000); 0: never, unless much memory
+   * waits for one before it can be used again.
+   */
   flushEvery?: number;
   /**
    * Open in spite of: `"filesystem"`, one that is not supported (several processes may then damage the file);

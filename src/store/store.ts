@@ -103,6 +103,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.commit = checked.commit;
     this.flusher = new Flusher(this.opened, checked.flushEvery);
     this.upkeep = new Upkeep(this.flusher);
+    const { participant } = this.opened;
+    participant.heap.beforeGrowth = () => this.upkeep.beforeGrowth(participant);
+    const isOpen = (): boolean => this.participantOrNull === participant;
+    this.flusher.onRoom = () => this.upkeep.afterSync(participant, isOpen);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
     forgotten.register(this, this.opened.region.h, this);
   }

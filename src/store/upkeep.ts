@@ -5,7 +5,7 @@ import { sleepMs } from "../memory/platform.ts";
 import { load32, load64 } from "../memory/primitives.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_MOST, reclaim, tooMuchWaits } from "../reclaim/reclaim.ts";
+import { RECLAIM_MOST, reclaim, waitingShare } from "../reclaim/reclaim.ts";
 import { collectOrphans, recoverIntent, recoverSlot } from "../recovery/recover.ts";
 import type { Flusher } from "./flusher.ts";
 
@@ -16,6 +16,9 @@ const HELD_UP = 4096;
 const MOST_ROUNDS = 20;
 /** How often it tries again then. */
 const MOST_TRIES = 10;
+/** Cells that are freed at most before the file grows by a slab, and in one turn of an event loop that is idle. */
+const RECLAIM_BEFORE_GROWTH = 4096;
+const RECLAIM_BETWEEN = 4096;
 
 /** An exception in the middle of a change: what was begun is undone, or finished, as for the dead. */
 export function abort(p: Participant): void {
@@ -57,13 +60,12 @@ export class Upkeep {
 
   /**
    * After `error` undid a change: if it was for want of room and there are retired cells of ours, reclaims them, and
-   * the change is worth another try. Two syncs, where they only wait for the disk. In an epoch. Throws `error` otherwise.
+   * the change is worth another try. A sync, where they only wait for the disk. In an epoch. Throws `error` otherwise.
    */
   private makeRoom(p: Participant, error: unknown): void {
     const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
     if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
-    if (p.waiting.length > 0) this.flusher.flushSync();
-    if (p.waiting.length > 0) this.flusher.flushSync();
+    if (p.waiting.length > 0) this.flusher.flushSync(true);
     let freed = 0;
     for (let round = 0; round < 3 || (freed === 0 && round < MOST_ROUNDS); round++) {
       freed += reclaim(p, Number.MAX_SAFE_INTEGER);
@@ -79,9 +81,9 @@ export class Upkeep {
   /** Between two changes, when enough has been retired. */
   reclaim(p: Participant): void {
     p.retired = 0;
-    if (tooMuchWaits(p)) this.syncForRoom();
     reclaim(p, RECLAIM_MOST);
     if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
+    if (waitingShare(p) > 1) this.flusher.scheduleForRoom();
     // Now and then: what the gone have left, and whether who holds us back is dead.
     if (load32(p.h, SB, SB_ORPHANS) > 0) collectOrphans(p, RECLAIM_MOST);
     const backup = load32(p.h, SB, SB_NO_IN_PLACE);
@@ -91,14 +93,36 @@ export class Upkeep {
     }
   }
 
-  /** Two syncs: the second puts on the disk that the first has ended, which is what retired leaves wait for. */
-  private syncForRoom(): void {
+  /**
+   * In the middle of a change that has locked nothing yet and needs memory beyond all that was ever used: reclaims first,
+   * and syncs for it if too much waits for the disk. So a program that only deletes, or finds room, never waits for the
+   * disk. Returns whether there is more room now.
+   */
+  beforeGrowth(p: Participant): boolean {
+    const share = waitingShare(p);
+    if (share <= 1) {
+      // Soon it will be too much. A program that lets the event loop go on does not wait for that.
+      if (share > 1 / 2) this.flusher.hurry();
+      return reclaim(p, RECLAIM_BEFORE_GROWTH) > 0;
+    }
     try {
-      this.flusher.flushSync();
-      this.flusher.flushSync();
+      this.flusher.flushSync(true);
     } catch (error) {
-      // The write is done. The error is remembered in the file and thrown to whoever flushes or closes.
+      // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
       if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
     }
+    return reclaim(p, Number.MAX_SAFE_INTEGER) > 0;
+  }
+
+  /** A background sync has ended: reclaims, in pieces between which the event loop goes on. Throws nothing. */
+  afterSync(p: Participant, isOpen: () => boolean): void {
+    if (!isOpen() || p.announced) return;
+    try {
+      if (reclaim(p, RECLAIM_BETWEEN) < RECLAIM_BETWEEN) return;
+    } catch {
+      // The next write finds the same, and has somebody to tell.
+      return;
+    }
+    setTimeout(() => this.afterSync(p, isOpen), 0).unref?.();
   }
 }

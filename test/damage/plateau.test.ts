@@ -1,10 +1,12 @@
 /**
  * Leaves that a sync had promised are reused only when the disk holds what came after them. A store that is synced
- * once and then never flushed again grew by every value that was replaced from then on, until all had been.
+ * once and then never flushed again grew by every value that was replaced from then on, until all had been. So whoever
+ * needs memory that the file does not have syncs, and nobody else.
  */
 import { expect, test } from "bun:test";
-import { statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { open } from "../../src/index.ts";
+import { SB_S } from "../../src/memory/layout.ts";
 import { random } from "../random.ts";
 import { finish, freshPath, seed } from "../store/support.ts";
 
@@ -30,6 +32,56 @@ test("a store that never flushes does not grow with what waits for the disk", ()
   store.flushSync();
   store.flushSync();
   store.collect();
+  finish(store);
+});
+
+/** How many syncs of the file have been started. */
+function syncsOf(path: string): number {
+  const bytes = Buffer.alloc(8);
+  const fd = openSync(path, "r");
+  readSync(fd, bytes, 0, 8, SB_S);
+  closeSync(fd);
+  return Number(bytes.readBigUInt64LE());
+}
+
+test("who deletes waits for no disk; who writes afterwards, once, and finds the room", () => {
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  const keys = 60_000;
+  const write = (round: number): void => {
+    for (let i = 0; i < keys; i++) store.set(`key ${round} ${i}`, `${round}`.padEnd(400, "x"));
+  };
+  write(0);
+  const sizes: number[] = [];
+  const syncs: number[] = [];
+  for (let round = 0; round < 6; round++) {
+    store.flushSync();
+    const before = syncsOf(path);
+    for (let i = 0; i < keys; i++) expect(store.delete(`key ${round} ${i}`)).toBe(true);
+    expect(syncsOf(path)).toBe(before);
+    expect(store.size).toBe(0);
+    write(round + 1);
+    syncs.push(syncsOf(path) - before);
+    sizes.push(statSync(path).size);
+  }
+  console.log(`deleted and written anew: ${sizes.map((size) => size >> 20).join(", ")} MiB, ${syncs} syncs`);
+  expect(Math.max(...syncs)).toBeLessThan(4);
+  expect(sizes[0]!).toBeLessThan(keys * 400 * 1.4);
+  expect(sizes.at(-1)!).toBe(sizes[1]!);
+  finish(store);
+});
+
+test("what waits for the disk when a program has nothing to do is free some time later", async () => {
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  const keys = 40_000;
+  for (let i = 0; i < keys; i++) store.set(`key ${i}`, "x".repeat(200));
+  store.flushSync();
+  for (let i = 0; i < keys; i++) store.delete(`key ${i}`);
+  const { limbo } = store.stats().bytes;
+  expect(limbo).toBeGreaterThan(4 * MIB);
+  // Nobody writes, flushes or collects any more. What was retired in the last epoch stays.
+  while (store.stats().bytes.limbo > limbo / 100) await Bun.sleep(20);
   finish(store);
 });
 

@@ -3,6 +3,7 @@
  * a world shows can be explained by some order of them.
  */
 import { BancosError } from "../../src/errors.ts";
+import type { Flusher } from "../../src/store/flusher.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Value } from "../../src/store/types.ts";
 
@@ -155,6 +156,16 @@ export const flush: Operation = {
   name: "flush",
   run: (store) => {
     store.flushSync();
+    return undefined;
+  },
+  apply: nothing,
+};
+
+/** As a write does that needs memory, while much waits for the disk. */
+export const flushForRoom: Operation = {
+  name: "flush for room",
+  run: (store) => {
+    (store as unknown as { flusher: Flusher }).flusher.flushSync(true);
     return undefined;
   },
   apply: nothing,

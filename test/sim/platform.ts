@@ -23,6 +23,7 @@ export interface OpenFlags {
   readonly write?: boolean;
   readonly create?: boolean;
   readonly exclusive?: boolean;
+  readonly synced?: boolean;
 }
 
 // What is no word of the file has a number of its own, for the footprints.
@@ -212,6 +213,8 @@ export function syncRange(_h: number, off: number, len: number): void {
   step(true, DISK);
   machine.onSync?.(off, len);
 }
+
+export function populate(_h: number, _cell: number, _length: number): void {}
 
 // ---- time, threads, machine --------------------------------------------------------------------------------------------
 

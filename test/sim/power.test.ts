@@ -26,7 +26,7 @@ import { contents, verify } from "./audit.ts";
 import { Disk, SECTOR } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
 import { FILE_BYTES, machine } from "./machine.ts";
-import { collect, type Operation, remove, set } from "./model.ts";
+import { collect, flush, flushForRoom, type Operation, remove, set } from "./model.ts";
 import { PlatformError } from "./platform.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
@@ -102,6 +102,75 @@ test("what changes in the middle of a sync, between any two of its steps, is the
     }
   }
   console.log(`in the middle of a sync: ${syncs} places, ${seen.images.size} different images; seed ${SEED}`);
+  expect(failures.report()).toEqual([]);
+});
+
+// ---- memory that is needed at once -----------------------------------------------------------------------------------------
+
+/**
+ * Changes of a key that was flushed. All values are of one length, so that one leaf takes another's place; and so long that
+ * two leaves lie in different sectors.
+ */
+const value = (name: string): string => name.padEnd(1000, "-");
+const BEFORE_ROOM: readonly (readonly Operation[])[] = [
+  [set("kA", value("two")), remove("kA")],
+  [remove("kA"), set("kA", value("three")), remove("kA")],
+  [set("kA", value("two")), set("kA", value("three"))],
+];
+
+test("what is used again as soon as a sync has made room is not missed, nor does it bring anything back", () => {
+  const failures = new Failures();
+  const seen = nothingSeen();
+  let places = 0;
+  for (const operations of BEFORE_ROOM) {
+    // 0: nobody comes in between.
+    for (let at = 0; failures.count === 0; at++) {
+      newWorld(24);
+      const manner = { unit: SECTOR, persistent: false, looks: 0, looksAtPersist: 0 };
+      const keys = ["kA", "kB", "kC", "kD"];
+      const scene = new Scene(new Random((SEED + at) >>> 0), manner, seen, new Ledger(keys));
+      const { ledger, problems } = scene;
+      const a = scene.open("A");
+      const b = scene.open("B");
+      const write = (actor: Actor, key: string, operation: Operation): void => {
+        const map = new Map<string, Value>();
+        operation.apply?.(map);
+        ledger.begin(actor.thread, key, map.get(key));
+        scene.run(actor, operation.run);
+        ledger.forget(actor.thread);
+        ledger.has(key, scene.get(actor, key), false);
+      };
+      let came = at === 0;
+      const within = (): void => {
+        came = true;
+        write(a, "kD", set("kD", value("within")));
+        scene.lookThoroughly();
+      };
+      try {
+        write(b, "kA", set("kA", value("one")));
+        const first = ledger.flushBegins((key) => scene.get(a, key));
+        scene.run(b, flush.run);
+        first();
+        for (const operation of operations) write(b, "kA", operation);
+        const second = ledger.flushBegins((key) => scene.get(a, key));
+        scene.run(b, flushForRoom.run, at === 0 ? {} : { hook: within, at });
+        second();
+        scene.lookThoroughly();
+        scene.run(b, collect.run);
+        for (const key of ["kB", "kC", "kD"]) {
+          write(b, key, set(key, value("again")));
+          scene.lookThoroughly();
+        }
+        verify(a, problems);
+      } catch (error) {
+        problems.push(told(error));
+      }
+      failures.note(`at access ${at}, ${operations.map(({ name }) => name).join(", ")}`, problems);
+      if (!came) break;
+      places++;
+    }
+  }
+  console.log(`room: ${places} places, ${seen.images.size} different images; seed ${SEED}`);
   expect(failures.report()).toEqual([]);
 });
 

@@ -7,7 +7,7 @@ import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { brief, Ledger } from "./ledger.ts";
 import { machine, type Thread } from "./machine.ts";
-import { add, collect, type Operation, remove, set } from "./model.ts";
+import { add, collect, flush, flushForRoom, type Operation, remove, set } from "./model.ts";
 import { type Random, told } from "./report.ts";
 import { type Manner, Scene, type Seen, type Trouble } from "./scene.ts";
 import { type Actor, newWorld } from "./world.ts";
@@ -91,7 +91,9 @@ export class Story {
   private flush(actor: Actor, trouble: Trouble): void {
     this.scene.text += ` ${actor.thread.name}: flush;`;
     const promise = this.scene.ledger.flushBegins((key) => this.scene.get(actor, key));
-    if (this.scene.run(actor, (store) => store.flushSync(), trouble).how === "done") promise();
+    // Perhaps so that what waits for the disk can be used again at once.
+    const settle = this.random.next() < 0.5;
+    if (this.scene.run(actor, settle ? flushForRoom.run : flush.run, trouble).how === "done") promise();
   }
 
   private something(actor: Actor, key: string, trouble: Trouble, mayAdd = true): void {
