@@ -24,7 +24,7 @@ export const RECLAIM_MOST = 256;
 
 /**
  * Leaves that wait for the disk make the file larger than its content. When those of all participants take more than
- * the larger of these, the reclaimer is to sync instead of waiting for somebody to flush.
+ * the larger of these, who would let the file grow is to sync instead of waiting for somebody to flush.
  *
  * A sync promises all leaves that there are, so that the next one of each key waits again: a set of keys that is written
  * over as fast as it goes is synced once for each so many bytes. A quarter keeps the file under 1.5 times its content.

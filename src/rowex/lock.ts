@@ -4,6 +4,13 @@
  */
 import { corrupt } from "../errors.ts";
 import {
+  INTENT_LOCK0,
+  INTENT_LOCK1,
+  INTENT_LOCK2,
+  INTENT_NEW0,
+  INTENT_NEW1,
+  INTENT_NONE,
+  INTENT_STATE,
   LIVE,
   SLOT_FREE,
   SLOT_MASK,
@@ -24,6 +31,8 @@ const PAUSES = 128;
 const YIELDS = 64;
 /** Nanoseconds between two looks at the holder. */
 const LOOK_EVERY = 2e6;
+/** Looks in a row at a holder who is there and says nothing of this lock: then the file is damaged. */
+const MOST_UNNAMED = 500;
 
 /**
  * A change starts again when another came before it. So many times in a row that does not happen: then what the
@@ -57,6 +66,7 @@ export function lock(p: Participant, cell: number): number {
 function lockSlowly(p: Participant, cell: number): number {
   const mine = p.slot << SLOT_SHIFT;
   let looked = 0;
+  let unnamed = 0;
   for (let round = 0; ; round++) {
     const tag = load32(p.h, cell, TAG);
     if ((tag & STATE_MASK) !== LIVE) return 0;
@@ -79,6 +89,11 @@ function lockSlowly(p: Participant, cell: number): number {
     const word = slot <= SLOTS ? load32(p.h, slotCell(slot), SLOT_WORD) : SLOT_FREE;
     if ((word & SLOT_STATE_MASK) !== SLOT_FREE) {
       p.onLongWait(slot);
+      // Who holds a lock names it until after the unlock. He may have given it back and taken it anew between the loads,
+      // but not at each look.
+      unnamed = names(p.h, slot, cell) || load32(p.h, cell, TAG) !== tag ? 0 : unnamed + 1;
+      if (unnamed > MOST_UNNAMED)
+        throw corrupt("a cell is locked by a participant that does not name it", cell);
       continue;
     }
     // The slot was free, and had not been claimed and freed again, while the cell had its lock: nobody will unlock it.
@@ -86,4 +101,17 @@ function lockSlowly(p: Participant, cell: number): number {
       throw corrupt("a cell is locked by a participant that is not there", cell);
     }
   }
+}
+
+/** Does the intent of `slot` name `cell` as what it locks? */
+function names(h: number, slot: number, cell: number): boolean {
+  const them = slotCell(slot);
+  if (load32(h, them, INTENT_STATE) === INTENT_NONE) return false;
+  return (
+    load32(h, them, INTENT_LOCK0) === cell ||
+    load32(h, them, INTENT_LOCK1) === cell ||
+    load32(h, them, INTENT_LOCK2) === cell ||
+    load32(h, them, INTENT_NEW0) === cell ||
+    load32(h, them, INTENT_NEW1) === cell
+  );
 }

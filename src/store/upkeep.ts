@@ -94,9 +94,9 @@ export class Upkeep {
   }
 
   /**
-   * In the middle of a change that has locked nothing yet and needs memory beyond all that was ever used: reclaims first,
-   * and syncs for it if too much waits for the disk. So a program that only deletes, or finds room, never waits for the
-   * disk. Returns whether there is more room now.
+   * In the middle of a change that has locked nothing yet and needs memory beyond all that was ever used (heap.ts): reclaims
+   * first, and syncs for it if too much waits for the disk. So a program that only deletes, or finds room, never waits for
+   * the disk. Our own epoch holds back what was retired in it, which is little. Returns whether there is more room now.
    */
   beforeGrowth(p: Participant): boolean {
     const share = waitingShare(p);

@@ -13,6 +13,7 @@ function sample(): { path: string; store: Store<unknown, string> } {
   for (let i = 0; i < 256; i++) store.set(`wide ${String.fromCodePoint(i + 0x100)}`, i);
   for (let i = 0; i < 60; i++) store.set(`some ${String.fromCharCode(64 + i)}`, BigInt(i));
   for (let i = 0; i < 3; i++) store.set(`few ${i}`, `text ${i}`);
+  for (let i = 0; i < 9; i++) store.set(`nine ${i}`, `text ${i}`);
   store.set("with\0zero", { json: true });
   store.set("bytes", new Uint8Array(300).fill(7));
   store.set("large", "x".repeat(100_000));

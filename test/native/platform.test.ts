@@ -267,6 +267,26 @@ describe("mappings", () => {
     mapped.close();
   });
 
+  test("populate changes nothing, and takes any range", () => {
+    const mapped = mapNew(3 * 65_536);
+    store32(mapped.h, 2048, 0, 7);
+    for (const [cell, length] of [
+      [0, 3 * 65_536],
+      [2048, 16_384],
+      [2048, 0],
+      [0, 3 * 65_536 + 1],
+      [-1, 65_536],
+      [0, -1],
+    ] as const) {
+      os.populate(mapped.h, cell, length);
+    }
+    os.populate(mapped.h + 1, 0, 16_384);
+    os.populate(-1, 0, 16_384);
+    expect(load32(mapped.h, 2048, 0)).toBe(7);
+    expect(load32(mapped.h, 2050, 0)).toBe(0);
+    mapped.close();
+  });
+
   test("the table belongs to the process with the prebuilt library, to the Worker with TinyCC", async () => {
     const path = freshPath();
     writeFileSync(

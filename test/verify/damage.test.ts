@@ -579,6 +579,25 @@ describe("writing into a damaged store ends (each of these hung when it was foun
     }
   });
 
+  test("a node or leaf that is locked by one who is there and knows nothing of it", () => {
+    const patient = new Patient();
+    const other = open<string>(patient.store.path, { flushEvery: 0 });
+    const numbers = patient.store as unknown as Store<unknown>;
+    numbers.set("number", 1.5);
+    const { leaf, path } = inspectKey(patient.store, "number");
+    for (const cell of [leaf!.offset, path.at(-1)!.offset]) {
+      const tag = patient.read(cell);
+      patient.write(cell, tag | (2 << SLOT_SHIFT));
+      expect(() => numbers.set("number", "a text")).toThrow("does not name it");
+      expect(numbers.get("number")).toBe(1.5);
+      patient.write(cell, tag);
+    }
+    numbers.set("number", "a text");
+    other.close();
+    expectSound(patient.store);
+    patient.abandon();
+  });
+
   test("a gate shut, and a sync held, by nobody: opened by the next who comes alone", () => {
     const path = quickPath();
     for (const field of [SB_GATE, SB_NO_IN_PLACE, SB_SYNC_OWNER]) {
