@@ -83,7 +83,7 @@ export const FOUND_LEAF = 1;
 export const FOUND_PLACE = 2;
 
 /** Room for more keys than there are: in a first table, in one that follows a table that became too small. */
-const ROOM = 1.2;
+const ROOM = 1.25;
 const MORE_ROOM = 2;
 /** Keys that a table has room for at least. */
 const LEAST_KEYS = 24;
@@ -218,7 +218,7 @@ export class Hints {
       return;
     }
     if (leaf !== 0) {
-      table.add(hash, leaf, true);
+      table.add(hash, leaf, this.isCache);
       if (this.changes) this.nodes.note(hash, node, this.nodeRoom(p));
     }
     if (this.sweepSlab !== 0) this.sweep(p);
@@ -392,8 +392,8 @@ export class Hints {
       table = this.table;
       if (table === null || !isNew) return;
     }
-    if (isNew && known) table.replace(this.hash, p.oldLeaf, p.leaf);
-    else table.add(this.hash, p.leaf, true);
+    if (isNew && known) table.replace(this.hash, p.oldLeaf, p.leaf, this.isCache);
+    else table.add(this.hash, p.leaf, this.isCache);
     if (isNew) this.noteNumber(p.h, p.leafNumber);
     if (known && found === NOT_FOUND && this.sweepSlab !== 0) this.sweep(p);
     if (table.isFull && this.sweepSlab === 0 && !this.isCache) this.forget();

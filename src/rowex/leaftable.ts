@@ -143,15 +143,15 @@ export class LeafTable {
     this.marks[((at & -LINE_WORDS) << 1) + MARKS + (at & (LINE_WORDS - 1))] = this.mark;
   }
 
-  /** Notes that the key with this hash has its leaf at `cell` now instead of `old`. */
-  replace(hash: number, old: number, cell: number): void {
+  /** Notes that the key with this hash has its leaf at `cell` now instead of `old`; `worth`: as of {@link add}. */
+  replace(hash: number, old: number, cell: number, worth: boolean): void {
     for (let known = this.first(hash); known !== 0; known = this.next()) {
       if (known === old) {
         this.words[this.at] = cell;
         return;
       }
     }
-    this.add(hash, cell, true);
+    this.add(hash, cell, worth);
   }
 
   /** Forgets a cell. */

@@ -27,7 +27,7 @@ function churn(keys: number, room: number, hashOf: (i: number) => number): numbe
       table.add(hash, cell, dice < 0.5);
       there.set(i, cell++);
     } else if (dice < 0.4) {
-      table.replace(hash, old, cell);
+      table.replace(hash, old, cell, dice < 0.2);
       there.set(i, cell++);
     } else if (dice < 0.7) {
       table.remove(hash, old);
