@@ -110,6 +110,8 @@ export const SB_SLOTS_USED = 960;
 export const SB_ORPHANS = 964;
 /** Number of times a dead participant was recovered since the file was made. */
 export const SB_RECOVERIES = 968;
+/** Not 0: somebody announces epochs without a fence, and who reclaims has to fence all. */
+export const SB_UNFENCED = 972;
 /** Hint, by size class: free cells in slabs that nobody owns. 64 words. */
 export const SB_FREE_CELLS = 1024;
 /** Bytes of page 0 in use. */

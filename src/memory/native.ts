@@ -125,6 +125,8 @@ export const DECLARATIONS = {
   bancos_handleInfo: f(["i32", "i32"], "f64"),
   bancos_syncRange: f(["i32", "f64", "f64"], "i32"),
   bancos_populate: f(["i32", "i32", "i32"], "void"),
+  bancos_letOthersFence: f([], "i32"),
+  bancos_fenceOthers: f([], "i32"),
   bancos_monotonicNs: f([], "f64"),
   bancos_yieldThread: f([], "void"),
   bancos_sleepMs: f(["f64"], "void"),

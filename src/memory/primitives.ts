@@ -140,7 +140,10 @@ export const casWeak64: (h: number, cell: number, off: number, expected: number,
 
 // ---- Order ----
 
-/** Reads the epoch at `from`, stores it at `to`, full fence; returns it. 0 and nothing stored if out of range. */
+/**
+ * Reads the epoch at `from`, stores it at `to`, full fence; returns it. 0 and nothing stored if out of range. Without the
+ * fence in a process that has called {@link letOthersFence}.
+ */
 export const enterEpoch: (
   h: number,
   fromCell: number,
@@ -151,6 +154,18 @@ export const enterEpoch: (
 
 /** Full fence, for non-temporal stores as well. */
 export const fence: () => void = symbols.bancos_fence;
+
+/**
+ * Lets {@link fenceOthers} of any process stand for the fence of `enterEpoch` in this one, from now on. 1, or 0 where the
+ * kernel can't do that.
+ */
+export const letOthersFence: () => number = symbols.bancos_letOthersFence;
+
+/**
+ * Full fence, in this thread and in all threads of all processes that have called {@link letOthersFence}: 1; or 0, in this
+ * thread alone. About 1.5 us.
+ */
+export const fenceOthers: () => number = symbols.bancos_fenceOthers;
 
 /** Keeps later accesses behind earlier loads. */
 export const acquireFence: () => void = symbols.bancos_acquireFence;

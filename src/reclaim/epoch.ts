@@ -3,8 +3,17 @@
  * the global epoch when it enters an operation and clears it when it leaves. What was retired in epoch e is out of
  * everybody's reach once every published epoch is past e.
  */
-import { SB, SB_EPOCH, SB_SLOTS_USED, SLOT_EPOCH, SLOTS, slotCell } from "../memory/layout.ts";
-import { cas32, enterEpoch, fence, load32, store32 } from "../memory/primitives.ts";
+import { SB, SB_EPOCH, SB_SLOTS_USED, SB_UNFENCED, SLOT_EPOCH, SLOTS, slotCell } from "../memory/layout.ts";
+import {
+  cas32,
+  enterEpoch,
+  exchange32,
+  fence,
+  fenceOthers,
+  letOthersFence,
+  load32,
+  store32,
+} from "../memory/primitives.ts";
 import { isBefore } from "./order.ts";
 import type { Participant } from "./participant.ts";
 
@@ -15,7 +24,6 @@ import type { Participant } from "./participant.ts";
  */
 export function enter(p: Participant): void {
   p.entered++;
-  // Also where a group has announced it already: one call with an exchange costs less than two that look.
   enterEpoch(p.h, SB, SB_EPOCH, p.me, SLOT_EPOCH);
 }
 
@@ -35,7 +43,23 @@ export function reclaimableBefore(h: number, oldest: number): number {
   // A participant that sleeps in an epoch for ever stops the clock before the comparison could wrap.
   if (oldest === now && ((now - smallestEpoch(h, now)) | 0) < 1 << 30) advance(h, now);
   fence();
+  // Whoever comes from here on fences himself before his first announcement, so that being alone is being alone.
+  if (load32(h, SB, SB_UNFENCED) !== 0 && load32(h, SB, SB_SLOTS_USED) > 1 && fenceOthers() === 0)
+    return oldest;
   return smallestEpoch(h, load32(h, SB, SB_EPOCH));
+}
+
+/**
+ * Before a participant's first epoch: announcements without a fence of their own, if the kernel can fence them for whoever
+ * reclaims. An announcement then costs a plain store, and the waits for memory of one operation need not end before
+ * those of the next begin.
+ *
+ * Why that is enough: a reclaimer looks at the announcements after its fence has passed through all processors. Was an
+ * announcement made before that, it is seen. If not, then what its maker loads behind it is loaded after the fence, and so
+ * after what is to be freed had left the tree. (Asymmetric fences, as in userspace RCU: Desnoyers and others, 2012.)
+ */
+export function announceUnfenced(h: number): void {
+  if (letOthersFence() === 1) exchange32(h, SB, SB_UNFENCED, 1);
 }
 
 function advance(h: number, now: number): void {

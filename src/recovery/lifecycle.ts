@@ -19,6 +19,7 @@ import {
   SB_NO_IN_PLACE,
   SB_Q,
   SB_SYNC_OWNER,
+  SB_UNFENCED,
   SLAB_BYTES,
   SLOT_FREE,
   SLOT_ROLE,
@@ -29,6 +30,7 @@ import { mix32 } from "../memory/mix.ts";
 import { bootId, fileIdentity, lockHeld, sleepMs, syncRange } from "../memory/platform.ts";
 import { cas32, exchange64, load32, load64, loadF64, store32, storeF64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
+import { announceUnfenced } from "../reclaim/epoch.ts";
 import { openUnlock, tryOpenLock } from "../reclaim/openlock.ts";
 import { claimSlot, isDead, leaveSlot, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import {
@@ -227,6 +229,7 @@ export function join(
     store32(h, SB, SB_SYNC_OWNER, 0);
     store32(h, SB, SB_GATE, 0);
     store32(h, SB, SB_NO_IN_PLACE, 0);
+    store32(h, SB, SB_UNFENCED, 0);
   } else if (forceRebuild || alone) {
     throw new BancosError(
       "INVALID_OPERATION",
@@ -251,6 +254,7 @@ export function join(
     if (recovered === 0) throw error;
     slot = claimSlot(region, role);
   }
+  announceUnfenced(h);
   recovered += recoverTheDead(region, slot);
   return { slot, report: { found, participantsRecovered: recovered, rebuild: rebuilt } };
 }

@@ -106,6 +106,7 @@ test.each(["store8 and load8", "store16 and load16", "store32 and load32"])(
 
 test.each([
   "enterEpoch",
+  "enterEpoch, fenced by the other",
   "exchange32 as a store",
   "exchange64 as a store",
   "store32 and fence",

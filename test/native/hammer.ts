@@ -308,6 +308,16 @@ export const ROUNDS: Readonly<Record<string, (p: Place) => number>> = {
     });
     return TIMES;
   },
+  // Last: from here on `enterEpoch` has no fence of its own in these processes.
+  "enterEpoch, fenced by the other": announcing((h, cell, off, v) => {
+    m.letOthersFence();
+    m.store32(h, cell, off + 32, v);
+    if (off === 0) m.enterEpoch(h, cell, off + 32, cell, off);
+    else {
+      m.store32(h, cell, off, v);
+      m.fenceOthers();
+    }
+  }),
 };
 
 /** Does all rounds as process `me`, together with the other. */

@@ -267,6 +267,9 @@ export function enterEpoch(
 }
 
 export function fence(): void {}
+/** Sequential consistency needs none. */
+export const letOthersFence = (): number => 0;
+export const fenceOthers = (): number => 1;
 export function acquireFence(): void {}
 export function pause(_n: number): void {
   if (machine.current.dead) machine.step(false);
