@@ -354,14 +354,14 @@ void bancos_storeF64(i32 h, i32 cell, i32 off, f64 v) {
 /* ---- Order ---- */
 
 /*
- * Has the kernel promised this process that whoever calls bancos_fenceOthers has all its threads pass a full fence?
- * Then who announces an epoch needs none of his own (`membarrier`, since Linux 4.16).
+ * Has the kernel promised this process that whoever calls bancos_fenceOthers has all its threads pass a full
+ * fence? Then who announces an epoch needs none of his own (`membarrier`, since Linux 4.16).
  */
 static u32 fenced_by_others;
 
 /*
- * Announces the epoch that was read. A fence, or that of who looks at the announcements, keeps the reads of the tree
- * behind it.
+ * Announces the epoch that was read. A fence, or that of who looks at the announcements, keeps the reads of
+ * the tree behind it.
  */
 i32 bancos_enterEpoch(i32 h, i32 fromCell, i32 fromOff, i32 toCell, i32 toOff) {
   u8 *from = readable(h, fromCell, fromOff, 4);
@@ -1163,7 +1163,8 @@ static inline u32 mix32(u32 state, u32 word) {
 #define NUMBER_OFFSET(digits) ((LEAF_KEY + (digits) + 7) & ~7u)
 #define SECTOR_BYTES 512
 
-/* As peek_last, but 0 for none, of a leaf's bytes from the key on: without jumps, since its header comes before. */
+/* As peek_last, but 0 for none, of a leaf's bytes from the key on: without jumps, since its header comes
+ * before. */
 static inline u64 peek_last_of_leaf(const u8 *p, u64 len) {
   u64 rest = len & 7;
   return rest ? peek64(p + len - 8) >> (64 - 8 * rest) : 0;
@@ -1195,7 +1196,8 @@ i32 bancos_leafIsSound(i32 h, i32 cell, i32 tag, i32 salt, i32 end) {
 
 /* Bytes of a cell of a leaf class, 0 if there is no such class; src/memory/classes.ts says the same. */
 static inline u32 leaf_cell_bytes(u32 size_class) {
-  static const u8 per_slab[] = {106, 89, 73, 62, 52, 43, 36, 30, 25, 21, 18, 15, 13, 11, 9, 8, 7, 6, 5, 4, 3, 2};
+  static const u8 per_slab[] = {106, 89, 73, 62, 52, 43, 36, 30, 25, 21, 18,
+                                15,  13, 11, 9,  8,  7,  6,  5,  4,  3,  2};
   u32 i = size_class - FIRST_LEAF_CLASS;
   if (size_class < FIRST_LEAF_CLASS || i >= FINE_CLASSES + sizeof per_slab)
     return 0;
@@ -1203,8 +1205,8 @@ static inline u32 leaf_cell_bytes(u32 size_class) {
 }
 
 /*
- * The tag of the leaf that begins at `cell`, 0 if none does, for who knows nothing of that cell: as tagOfCell of
- * src/memory/slabs.ts, which says why this is enough.
+ * The tag of the leaf that begins at `cell`, 0 if none does, for who knows nothing of that cell: as tagOfCell
+ * of src/memory/slabs.ts, which says why this is enough.
  */
 static inline u32 leaf_tag(i32 h, i32 cell) {
   u32 slab = (u32)cell >> SLAB_SHIFT;
@@ -1247,9 +1249,9 @@ static inline u32 hint_hash(const u8 *p, u32 len) {
 }
 
 /*
- * The leaves among `count` cells of `stride` bytes that are in the tree or may come into it (PRIVATE or LIVE), and
- * have at most `most` digits: at `outOff` of the scratch, in pairs, the cell and the hash of its key. Returns how
- * many. What is in a cell that is written meanwhile may have any hash.
+ * The leaves among `count` cells of `stride` bytes that are in the tree or may come into it (PRIVATE or
+ * LIVE), and have at most `most` digits: at `outOff` of the scratch, in pairs, the cell and the hash of its
+ * key. Returns how many. What is in a cell that is written meanwhile may have any hash.
  */
 i32 bancos_hashLeaves(i32 h, i32 cell, i32 stride, i32 count, i32 outOff, i32 most) {
   u64 size = span(stride, count, LEAF_KEY);
@@ -1285,12 +1287,13 @@ static inline u32 in_one_sector(u32 cell, u32 len) {
 }
 
 /*
- * The tag of the leaf at `cell` if it is in the tree, nobody has it locked, and it has the key of `len` digits at
- * `scratchOff`; else 0. If it is a float64 whose checksum is right, or need not be (`checks`), its value goes to
- * `valueOff` of the scratch and the cell to the word behind it, else 0 goes there; unless `valueOff` is negative.
+ * The tag of the leaf at `cell` if it is in the tree, nobody has it locked, and it has the key of `len`
+ * digits at `scratchOff`; else 0. If it is a float64 whose checksum is right, or need not be (`checks`), its
+ * value goes to `valueOff` of the scratch and the cell to the word behind it, else 0 goes there; unless
+ * `valueOff` is negative.
  *
- * The checksum is made of the key that is looked for, which is the leaf's: so the processor is through with it when
- * the leaf comes out of memory.
+ * The checksum is made of the key that is looked for, which is the leaf's: so the processor is through with
+ * it when the leaf comes out of memory.
  */
 i32 bancos_findLeaf(i32 h, i32 cell, i32 scratchOff, i32 len, i32 valueOff, i32 salt, i32 checks) {
   u8 *key = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
@@ -1393,9 +1396,9 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
     if (values && LEAF_TYPE(tag) == TYPE_FLOAT64) {
       u32 at = NUMBER_OFFSET((u32)len);
       if (begins + at + 8 > limit ||
-          ((checks & CHECK_SUMS) &&
-           leaf_checksum(leaf, cell, tag, (u32)salt, in_one_sector(cell, (u32)len) ? LEAF_KEY + len : at + 8) !=
-               peek32(leaf + LEAF_CHECKSUM)))
+          ((checks & CHECK_SUMS) && leaf_checksum(leaf, cell, tag, (u32)salt,
+                                                  in_one_sector(cell, (u32)len) ? LEAF_KEY + len : at + 8) !=
+                                        peek32(leaf + LEAF_CHECKSUM)))
         tag = 0;
       else
         poke64(values + (u64)i * 8, get64(leaf + at));
@@ -1800,8 +1803,8 @@ i32 bancos_syncRange(i32 h, f64 off, f64 len) {
 enum { MADV_POPULATE_WRITE = 23 };
 
 /*
- * Pages that are about to be written, all of them: one call instead of a fault for each. Changes no byte. Before
- * Linux 5.14 there is no such call, and the faults come one by one.
+ * Pages that are about to be written, all of them: one call instead of a fault for each. Changes no byte.
+ * Before Linux 5.14 there is no such call, and the faults come one by one.
  */
 void bancos_populate(i32 h, i32 cell, i32 len) {
   if (!claimed(h) || len < 0 || (u64)(u32)cell * 8 + (u64)len > handles[h].limit)
@@ -1813,7 +1816,8 @@ void bancos_populate(i32 h, i32 cell, i32 len) {
 
 enum { MEMBARRIER_GLOBAL_EXPEDITED = 2, MEMBARRIER_REGISTER_GLOBAL_EXPEDITED = 4 };
 
-/* From here on this process announces epochs without a fence; 0: the kernel can't, or may not, fence others. */
+/* From here on this process announces epochs without a fence; 0: the kernel can't, or may not, fence others.
+ */
 i32 bancos_letOthersFence(void) {
   if (get32(&fenced_by_others))
     return 1;

@@ -32,7 +32,7 @@ const YIELDS = 64;
 /** Nanoseconds between two looks at the holder. */
 const LOOK_EVERY = 2e6;
 /** Looks in a row at a holder who is there and says nothing of this lock: then the file is damaged. */
-const MOST_UNNAMED = 500;
+const MOST_UNNAMED = 64;
 
 /**
  * A change starts again when another came before it. So many times in a row that does not happen: then what the

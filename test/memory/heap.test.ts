@@ -10,7 +10,10 @@ import { finish, freshPath } from "../store/support.ts";
 // The limit of test/setup.ts holds for the first file of a process only.
 setDefaultTimeout(300_000);
 
-test("an open store of 10 MB, and one of 100 MB, count as less than 1 MB of JavaScript memory", () => {
+/** What the table of hints takes, whatever the file's size. */
+const BYTES_PER_KEY = 12;
+
+test("an open store of 10 MB, and one of 100 MB, count as less than 1 MB of JavaScript memory, and 12 bytes a key", () => {
   for (const [count, length] of [
     [100_000, 60],
     [100, 1 << 20],
@@ -28,7 +31,7 @@ test("an open store of 10 MB, and one of 100 MB, count as less than 1 MB of Java
     for (const _ of reopened.keys()) keys++;
     expect(keys).toBe(count);
     Bun.gc(true);
-    expect(heapStats().extraMemorySize - before).toBeLessThan(1 << 20);
+    expect(heapStats().extraMemorySize - before).toBeLessThan((1 << 20) + count * BYTES_PER_KEY);
     finish(reopened);
   }
 });
