@@ -1298,8 +1298,10 @@ static inline u32 in_one_sector(u32 cell, u32 len) {
 i32 bancos_findLeaf(i32 h, i32 cell, i32 scratchOff, i32 len, i32 valueOff, i32 salt, i32 checks) {
   u8 *key = len < 0 ? (u8 *)0 : scratch(h, scratchOff, (u64)len);
   u8 *out = valueOff < 0 ? (u8 *)0 : scratch(h, valueOff, 12);
-  if (!key)
+  u8 *begin = readable(h, cell, 0, LEAF_KEY);
+  if (!key || !begin)
     return 0;
+  prefetch_leaf(begin);
   u32 keys_sum = 0;
   if (out && (checks & CHECK_SUMS))
     keys_sum = (u32)hash_bytes(key, (u64)len, (i32)leaf_seed((u32)salt, (u32)cell, TYPE_FLOAT64, (u32)len));

@@ -26,6 +26,10 @@ export class BinaryKeyCodec implements KeyCodec<Uint8Array> {
     return length;
   }
 
+  touch(key: unknown): number {
+    return key instanceof Uint8Array && key.length > 0 ? key[0]! : 0;
+  }
+
   encodePrefix(prefix: unknown, out: Buffer): number {
     if (!(prefix instanceof Uint8Array)) {
       throw new BancosError("INVALID_OPTION", `prefix must be a Uint8Array, not ${describeType(prefix)}`);

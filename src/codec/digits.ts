@@ -47,6 +47,12 @@ export interface KeyCodec<K = unknown> {
   encode(key: unknown, out: Buffer): number;
 
   /**
+   * Looks at the key, whatever it is, and says nothing of it: who is about to encode several begins to wait for all of them
+   * out of memory at once.
+   */
+  touch(key: unknown): number;
+
+  /**
    * Gives back the key whose digits, without the terminator, are in `buf[from, to)`.
    *
    * @throws BancosError `CORRUPT`, without an offset (only the caller knows it): no key has these digits

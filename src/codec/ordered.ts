@@ -88,6 +88,10 @@ export class OrderedKeyCodec implements KeyCodec<OrderedKey> {
     return length;
   }
 
+  touch(key: unknown): number {
+    return typeof key === "string" ? key.length : 0;
+  }
+
   encodePrefix(prefix: unknown, out: Buffer): number {
     if (typeof prefix !== "string" && !(prefix instanceof Uint8Array) && !Array.isArray(prefix)) {
       throw new BancosError(

@@ -34,6 +34,10 @@ export class Utf8KeyCodec implements KeyCodec<string> {
     return length;
   }
 
+  touch(key: unknown): number {
+    return typeof key === "string" && key.length > 0 ? key.charCodeAt(0) : 0;
+  }
+
   encodePrefix(prefix: unknown, out: Buffer): number {
     if (typeof prefix !== "string") {
       throw new BancosError("INVALID_OPTION", `prefix must be a string, not ${describeType(prefix)}`);

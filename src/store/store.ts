@@ -275,6 +275,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const { codec, lanes, verifyReads } = this;
     for (let from = 0; from < keys.length; from += LANES) {
       const count = Math.min(LANES, keys.length - from);
+      let touched = 0;
+      for (let i = 0; i < count; i++) touched ^= codec.touch(keys[from + i]);
+      lanes.touched = touched;
       let long = 0;
       for (let i = 0; i < count; i++) {
         const length = codec.encode(keys[from + i], lanes.keys[i]!);
