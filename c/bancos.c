@@ -691,7 +691,7 @@ i32 bancos_load16Bytes(i32 h, i32 cell, i32 off, i32 scratchOff) {
 i32 bancos_loadWords(i32 h, i32 cell, i32 off, i32 scratchOff, i32 count) {
   u64 size = span(4, count, 4);
   u8 *from = size ? readable(h, cell, off, size) : (u8 *)0;
-  u8 *to = from ? scratch(h, scratchOff, (i32)size) : (u8 *)0;
+  u8 *to = from ? scratch(h, scratchOff, size) : (u8 *)0;
   if (!to)
     return 0;
   for (i32 i = 0; i < count; i++, from += 4, to += 4)
@@ -1254,7 +1254,7 @@ static inline u32 hint_hash(const u8 *p, u32 len) {
  * key. Returns how many. What is in a cell that is written meanwhile may have any hash.
  */
 i32 bancos_hashLeaves(i32 h, i32 cell, i32 stride, i32 count, i32 outOff, i32 most) {
-  u64 size = span(stride, count, LEAF_KEY);
+  u64 size = stride & 7 ? 0 : span(stride, count, LEAF_KEY);
   u8 *p = size ? readable(h, cell, 0, size) : (u8 *)0;
   u8 *out = p ? scratch(h, outOff, (u64)count * 8) : (u8 *)0;
   if (!out)

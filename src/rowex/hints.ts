@@ -175,8 +175,10 @@ export class Hints {
   /** The same for the key with this hash, at most {@link MOST_DIGITS} digits, for which {@link leafFor} has just found nothing. */
   provesAbsentFor(p: Participant, hash: number): boolean {
     const table = this.table;
-    // A leaf that was named, and could not be taken, may be the key's and only be locked.
-    if (table === null || this.named || table.lacks(hash) || !this.isCurrent(p.h)) return false;
+    // A leaf that was named, and could not be taken, may be the key's and only be locked. Who has no slot does not see when
+    // all others have gone, and the next to come counts what is there as promised.
+    if (table === null || this.named || table.lacks(hash) || p.slot === 0 || !this.isCurrent(p.h))
+      return false;
     this.proven++;
     return true;
   }
@@ -237,6 +239,8 @@ export class Hints {
     const keys = sum64(h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
     const wanted = Math.max(keys, LEAST_KEYS) * this.room;
     this.table = new LeafTable(wanted, this.mostBytes);
+    // What the old table knew this one does not.
+    this.known = Number.NaN;
     this.room = ROOM;
     this.patience = Math.max(1, p.region.capacity / SLABS_PER_SEARCH);
     // What does not fit as a whole is kept as it is asked for.

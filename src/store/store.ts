@@ -200,7 +200,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   get(key: K): V | undefined {
     const p = this.participant();
-    p.keyLength = this.codec.encode(key, p.key);
+    this.encodeKey(p, key);
     enter(p);
     try {
       const leaf = this.find(p, SCRATCH_FOUND);
@@ -227,7 +227,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   has(key: K): boolean {
     const p = this.participant();
-    p.keyLength = this.codec.encode(key, p.key);
+    this.encodeKey(p, key);
     enter(p);
     try {
       return this.find(p, NO_VALUE) !== 0;
@@ -276,16 +276,19 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     for (let from = 0; from < keys.length; from += LANES) {
       const count = Math.min(LANES, keys.length - from);
       let touched = 0;
-      for (let i = 0; i < count; i++) touched ^= codec.touch(keys[from + i]);
+      // Before the first is encoded: an array may have accessors, and those use this store.
+      const asked = keys.slice(from, from + count);
+      for (let i = 0; i < count; i++) touched ^= codec.touch(asked[i]);
       lanes.touched = touched;
       let long = 0;
       for (let i = 0; i < count; i++) {
-        const length = codec.encode(keys[from + i], lanes.keys[i]!);
+        const length = codec.encode(asked[i], lanes.keys[i]!);
         lanes.lengths[i] = length;
         if (length >= LANE_DIGITS) long++;
       }
+      if (this.participantOrNull !== p) throw this.closed();
       if (long > 0) {
-        for (let i = from; i < from + count; i++) result[i] = this.get(keys[i]!);
+        for (let i = 0; i < count; i++) result[from + i] = this.get(asked[i]!);
         continue;
       }
       enter(p);

@@ -1,6 +1,8 @@
 /** What a store concludes to be absent without a look at the tree (src/rowex/README.md, "Absence"). */
 import { expect, test } from "bun:test";
 import { open, type Store } from "../../src/index.ts";
+import { SB, SB_LAST_START, SB_Q } from "../../src/memory/layout.ts";
+import { fetchAdd64, store64 } from "../../src/memory/primitives.ts";
 import { expectSound, finish, quickPath } from "../store/support.ts";
 
 interface Inside {
@@ -117,6 +119,40 @@ test("a store whose keys become ten times as many learns anew, and knows all", (
   for (let i = 0; i < KEYS * 10; i++) expect(store.get(`grown ${i}`)).toBe(i);
   expect(provenIn(store, () => store.get("absent"))).toBe(1);
   expectSound(store);
+  finish(store);
+});
+
+test("a table that is replaced in the middle of a sync does not know what the old one did", () => {
+  const store = learned(quickPath());
+  const other = open<number>(store.path, { flushEvery: 0 });
+  for (let i = 0; i < KEYS * 3; i++) other.set(`other ${i}`, i);
+  const { hints } = store as unknown as { hints: { table: object } };
+  // Learned anew, in the table that is too small by now.
+  for (let i = 0; i < 20_000; i++) store.get(missing(i));
+  const { table } = hints;
+  const { h } = store.participant();
+  // A sync has taken its number, and has not said so yet.
+  const number = fetchAdd64(h, SB, SB_Q, 1);
+  store64(h, SB, SB_LAST_START, Number.MAX_SAFE_INTEGER);
+  for (let i = 0; i < 200_000 && hints.table === table; i++) store.get(missing(i));
+  expect(hints.table).not.toBe(table);
+  store64(h, SB, SB_LAST_START, number);
+  for (let i = 0; i < KEYS; i++) expect(store.get(key(i))).toBe(i);
+  for (let i = 0; i < KEYS * 3; i++) expect(store.get(`other ${i}`)).toBe(i);
+  other.close();
+  finish(store);
+});
+
+test("getMany of an array whose accessors use the store", () => {
+  const store = learned(quickPath());
+  const asked = [key(0), key(1), key(2)];
+  Object.defineProperty(asked, 1, {
+    get: () => {
+      expect(store.getMany([key(7), key(8), key(9)])).toEqual([7, 8, 9]);
+      return key(1);
+    },
+  });
+  expect(store.getMany(asked)).toEqual([0, 1, 2]);
   finish(store);
 });
 
