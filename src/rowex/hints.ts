@@ -163,8 +163,18 @@ export class Hints {
         p.leafTag = tag;
         return leaf;
       }
+      this.dropIfStale(p, table, leaf, hash);
     }
     return 0;
+  }
+
+  /**
+   * Forgets the entry that was looked at last if its cell has no leaf now, or one whose mark is another. Else what others
+   * replace again and again would fill the table. A leaf with this mark may rely on the entry.
+   */
+  private dropIfStale(p: Participant, table: LeafTable, leaf: number, hash: number): void {
+    const found = hashLeaves(p.h, leaf, SLAB_BYTES, 1, SCRATCH_LEAVES, MOST_DIGITS);
+    if (found === 0 || !table.isMarkOf(p.words[(SCRATCH_LEAVES >>> 2) + 1]!, hash)) table.drop();
   }
 
   /** Is the key certainly absent for which {@link leafOf} has just found nothing? In the same epoch. */

@@ -154,12 +154,22 @@ export class LeafTable {
     this.add(hash, cell, worth);
   }
 
+  /** Would a cell for `hash` have the mark of one for `other`? */
+  isMarkOf(hash: number, other: number): boolean {
+    return (hash & MARK_MASK) === (other & MARK_MASK);
+  }
+
+  /** Forgets the cell that the search under way has come to. */
+  drop(): void {
+    this.words[this.at] = 0;
+    this.used--;
+  }
+
   /** Forgets a cell. */
   remove(hash: number, cell: number): void {
     for (let known = this.first(hash); known !== 0; known = this.next()) {
       if (known === cell) {
-        this.words[this.at] = 0;
-        this.used--;
+        this.drop();
         return;
       }
     }
