@@ -64,7 +64,7 @@ const MOST_NODE_LINES = 1 << 17;
 /** The table of nodes takes at most this share of the file's size. */
 const SHARE_OF_FILE = 2;
 /** Bytes that the table of leaves may take, unless the store says otherwise: room for 7 million keys. */
-export const MOST_BYTES = 64 << 20;
+const MOST_BYTES = 64 << 20;
 /** Bytes of that table per key, about. */
 const BYTES_PER_KEY = 8;
 /** Longer keys are not worth the hash. */
@@ -125,11 +125,6 @@ export class Hints {
 
   /** `mostBytes`: of the table of leaves; 0: no hints of leaves. */
   constructor(private readonly mostBytes: number = MOST_BYTES) {}
-
-  /** Private memory that the hints take, in bytes. */
-  get bytes(): number {
-    return this.nodes.bytes + (this.table === null ? 0 : this.table.bytes);
-  }
 
   // ---- who reads ---------------------------------------------------------------------------------------------------
 
