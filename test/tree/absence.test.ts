@@ -143,6 +143,21 @@ test("a table that is replaced in the middle of a sync does not know what the ol
   finish(store);
 });
 
+test("what another store replaces again and again does not fill the table", () => {
+  const store = learned(quickPath());
+  const other = open<string>(store.path, { flushEvery: 0 });
+  const { hints } = store as unknown as { hints: { table: object } };
+  const { table } = hints;
+  for (let i = 0; i < 2000; i++) {
+    other.set("hot", `value ${i}`);
+    expect(store.get("hot") as unknown).toBe(`value ${i}`);
+  }
+  // A full one would have been replaced.
+  expect(hints.table === table).toBe(true);
+  other.close();
+  finish(store);
+});
+
 test("getMany of an array whose accessors use the store", () => {
   const store = learned(quickPath());
   const asked = [key(0), key(1), key(2)];
