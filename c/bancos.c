@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 9
+#define ABI_VERSION 10
 
 #if defined(__x86_64__)
 #define X86 1
@@ -213,7 +213,7 @@ typedef struct {
   i32 fd;
   i32 tid;
   u32 used; /* 0 free, 1 claimed, 2 being claimed */
-  i32 read_only;
+  i32 mode;
 } handle;
 
 /* One 64-byte entry each, in zeroed memory that costs nothing until it is touched. Entry 0 is never claimed.
@@ -1451,6 +1451,7 @@ enum {
   SYS_futex = 202,
   SYS_clock_gettime = 228,
   SYS_openat = 257,
+  SYS_sync_file_range = 277,
   SYS_fallocate = 285,
   SYS_membarrier = 324,
   SYS_statx = 332
@@ -1463,6 +1464,7 @@ enum {
   SYS_openat = 56,
   SYS_close = 57,
   SYS_fdatasync = 83,
+  SYS_sync_file_range = 84,
   SYS_futex = 98,
   SYS_nanosleep = 101,
   SYS_clock_gettime = 113,
@@ -1706,7 +1708,7 @@ i32 bancos_map(i32 h, f64 reserved, i32 mode) {
     return (i32)r;
   e->base = (u8 *)(unsigned long)r;
   e->reserved = (u64)size;
-  e->read_only = mode == MODE_READ_ONLY;
+  e->mode = mode;
   if (old)
     call(SYS_munmap, pointer(old), (i64)old_size, 0, 0, 0, 0);
   return 0;
@@ -1718,7 +1720,7 @@ i32 bancos_setLimit(i32 h, f64 bytes) {
     return -EINVAL;
   handle *e = entry(h);
   e->limit = (u64)limit;
-  e->writable = e->read_only ? 0 : (u64)limit;
+  e->writable = e->mode == MODE_READ_ONLY ? 0 : (u64)limit;
   return 0;
 }
 
@@ -1745,7 +1747,7 @@ static i32 free_entry(handle *e, i32 close_too) {
     bancos_close(e->fd);
   e->base = 0;
   e->reserved = 0;
-  e->read_only = 0;
+  e->mode = MODE_SHARED;
   e->fd = 0;
   e->tid = 0;
   put32(&e->used, 0);
@@ -1812,6 +1814,27 @@ void bancos_populate(i32 h, i32 cell, i32 len) {
   if (!claimed(h) || len < 0 || (u64)(u32)cell * 8 + (u64)len > handles[h].limit)
     return;
   call(SYS_madvise, pointer(handles[h].base) + (i64)(u32)cell * 8, len, MADV_POPULATE_WRITE, 0, 0, 0);
+}
+
+enum { MADV_DONTNEED = 4, SYNC_FILE_RANGE_WRITE = 2 };
+
+/*
+ * Gives the pages of a shared mapping back to the file, by one call for all of them: what was stored in them
+ * stays in the file, and who touches one again finds it there. Not for a private mapping, whose changes would
+ * be lost.
+ */
+void bancos_letGo(i32 h, i32 cell, i32 len) {
+  if (!claimed(h) || handles[h].mode != MODE_SHARED || len < 0 ||
+      (u64)(u32)cell * 8 + (u64)len > handles[h].limit)
+    return;
+  call(SYS_madvise, pointer(handles[h].base) + (i64)(u32)cell * 8, len, MADV_DONTNEED, 0, 0, 0);
+}
+
+/* Begins to write a range of the file to the disk, where the kernel can. Promises nothing: that takes a sync.
+ */
+void bancos_writeBack(i32 h, i32 cell, i32 len) {
+  if (claimed(h) && len >= 0)
+    call(SYS_sync_file_range, handles[h].fd, (i64)(u32)cell * 8, len, SYNC_FILE_RANGE_WRITE, 0, 0);
 }
 
 /* ---- Fences of others, clock, sleep, futex ---- */

@@ -15,7 +15,7 @@ export interface ProcessEffort {
   readonly keys: number;
   readonly mixes: readonly Work[];
 }
-export const FULL_PROCESSES = { milliseconds: 500, keys: KEYS, mixes: WORKS.filter(isYcsb) };
+export const FULL_PROCESSES = { milliseconds: 1000, keys: KEYS, mixes: WORKS.filter(isYcsb) };
 /** For tests. Starting a process takes most of the time, so there is one mix only. */
 export const TINY_PROCESSES = { milliseconds: 20, keys: TINY_KEYS, mixes: ["ycsb-A"] as const };
 

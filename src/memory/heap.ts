@@ -124,6 +124,7 @@ export class Heap {
       this.adopt(slab, sizeClass);
       return this.take(sizeClass);
     }
+    this.pages.touchAll(slab * SLAB_UNITS, SLAB_BYTES);
     this.slab[sizeClass] = slab;
     this.bump[sizeClass] = cells;
     return this.take(sizeClass);
@@ -150,6 +151,7 @@ export class Heap {
     const bytes = CLASS_BYTES[sizeClass]!;
     const cells = CLASS_CELLS[sizeClass]!;
     const base = slab * SLAB_UNITS;
+    this.pages.touchAll(base, SLAB_BYTES);
     populate(this.h, base, SLAB_BYTES);
     let previous = 0;
     let count = 0;

@@ -251,6 +251,22 @@ export function populate(h: number, cell: number, length: number): void {
   symbols.bancos_populate(h, cell, length);
 }
 
+/**
+ * Gives back `length` bytes of pages from `cell`, the start of a slab: this process takes them from the file again when it
+ * next touches them. Nothing that was stored is lost. Does nothing to a mapping that is not "shared".
+ */
+export function letGo(h: number, cell: number, length: number): void {
+  symbols.bancos_letGo(h, cell, length);
+}
+
+/**
+ * Begins to write `length` bytes of the file from `cell` to the disk (sync_file_range), if the kernel can. Waits for
+ * nothing but room in the disk's queue, and promises nothing.
+ */
+export function writeBack(h: number, cell: number, length: number): void {
+  symbols.bancos_writeBack(h, cell, length);
+}
+
 // ---- Time and waiting ----
 
 export { monotonicNs, yieldThread } from "./primitives.ts";

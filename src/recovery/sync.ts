@@ -149,8 +149,20 @@ function isOfThisThread(h: number, slot: number): boolean {
  * participant does in time. `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
  */
 export function syncNow(region: Region, slot: number, onWait: (owner: number) => void, settle = false): void {
+  trySyncNow(region, slot, onWait, settle, Number.POSITIVE_INFINITY);
+}
+
+/** As {@link syncNow}, but returns when another has been at it for `patience` milliseconds. */
+export function trySyncNow(
+  region: Region,
+  slot: number,
+  onWait: (owner: number) => void,
+  settle: boolean,
+  patience: number,
+): void {
   const h = region.h;
   const ticket = syncTicket(h);
+  let waited = 0;
   for (;;) {
     const turn = syncTurn(h);
     checkSyncError(region);
@@ -162,6 +174,8 @@ export function syncNow(region: Region, slot: number, onWait: (owner: number) =>
       if (settle) settleHolding(region);
       return;
     }
+    if (waited >= patience) return;
+    waited += LOOK_EVERY;
     waitForTurn(h, turn, LOOK_EVERY);
     // Nobody gave it back in all that time: is its holder alive?
     if (syncTurn(h) === turn) onWait(syncOwner(h));

@@ -1,7 +1,7 @@
 /** Durability of one store: syncs in the background and at once, shared with all who wait for one. */
 import { fdatasync, write } from "node:fs";
 import { SB_NOTHING } from "../memory/layout.ts";
-import { closeFile, openFile } from "../memory/platform.ts";
+import { closeFile, letGo, openFile, writeBack } from "../memory/platform.ts";
 import type { Region } from "../memory/region.ts";
 import { isMuch, waitingOfAll } from "../reclaim/reclaim.ts";
 import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
@@ -16,13 +16,18 @@ import {
   isSynced,
   settleHolding,
   syncHolding,
-  syncNow,
   syncTicket,
+  trySyncNow,
 } from "../recovery/sync.ts";
 import type { Opened } from "./open.ts";
 
 /** Milliseconds after which much that waits for the disk is flushed, where nothing else is. */
 const FLUSH_FOR_ROOM = 1000;
+/** Windows of the file that are written in this thread at most, before a sync in the background: 128 MiB. */
+const MOST_WINDOWS = 128;
+/** Milliseconds for which that goes on at a time, and that one window takes where the disk has enough to do. */
+const SHORT = 1;
+const SLOW = 10;
 const NOTHING = new Uint8Array(1);
 
 export class Flusher {
@@ -152,10 +157,14 @@ export class Flusher {
       return;
     }
     const sync = beginSync(region, participant.slot);
+    const { pages } = participant.heap;
+    const dense = pages.dense();
     // Its end may be noticed late. What is written to in between is protected again as well, and some of it has not been yet.
-    participant.heap.pages.forget();
+    pages.forget();
     let settled = -1;
     try {
+      await this.writeBack(dense);
+      if (this.closed) return;
       await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
       // Closed meanwhile: closing has synced and given the lock back.
       if (this.closed) return;
@@ -179,8 +188,40 @@ export class Flusher {
     if (settled >= 0) this.onRoom();
   }
 
-  /** As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. */
-  flushSync(settle = false): void {
+  /**
+   * Has windows of the file written, each let go of just before (memory/pages.ts), in pieces between which the event loop
+   * goes on. In this thread, since what it does not write to meanwhile need not be protected from it. Much that is to be
+   * written is left to the sync, and so is all of it where the disk has no room in its queue.
+   */
+  private async writeBack(windows: readonly number[]): Promise<void> {
+    const { region, participant } = this.opened;
+    const { pages } = participant.heap;
+    let since = performance.now();
+    let turns = 0;
+    for (let next = 0; next < windows.length && next < MOST_WINDOWS; ) {
+      const began = performance.now();
+      // A program that seldom lets the event loop go on has more done at a time.
+      const until = began + Math.max(SHORT, turns++ === 0 ? 0 : (began - since) / 2);
+      for (let now = began; now < until && next < windows.length; next++) {
+        const cell = windows[next] as number;
+        const bytes = pages.windowBytes(cell);
+        letGo(region.h, cell, bytes);
+        writeBack(region.h, cell, bytes);
+        const before = now;
+        now = performance.now();
+        if (now - before > SLOW) return;
+      }
+      since = performance.now();
+      await new Promise<void>((done) => setImmediate(done));
+      if (this.closed) return;
+    }
+  }
+
+  /**
+   * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. Where another
+   * participant is at it, returns after `patience` milliseconds at the latest.
+   */
+  flushSync(settle = false, patience = Number.POSITIVE_INFINITY): void {
     const { region, registered, participant } = this.opened;
     const { slot } = participant;
     if (!registered) return;
@@ -189,7 +230,7 @@ export class Flusher {
     participant.heap.pages.forget();
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
     if (this.syncing === null) {
-      syncNow(region, slot, (owner) => recoverSlot(region, owner, slot), settle);
+      trySyncNow(region, slot, (owner) => recoverSlot(region, owner, slot), settle, patience);
       return;
     }
     syncHolding(region, slot);

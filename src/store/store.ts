@@ -21,7 +21,7 @@ import { equalBytes } from "../node/bytes.ts";
 import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_EVERY, reclaim } from "../reclaim/reclaim.ts";
+import { reclaim } from "../reclaim/reclaim.ts";
 import { ROLE_READER } from "../reclaim/registry.ts";
 import { endBackup } from "../recovery/backup.ts";
 import { collectOrphans, recoverTheDead } from "../recovery/recover.ts";
@@ -144,7 +144,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** After every write: durability, reclamation. */
   private afterWrite(p: Participant): void {
     this.payload.external = null;
-    if (p.retired >= RECLAIM_EVERY) this.upkeep.reclaim(p);
+    if (p.retired >= this.upkeep.every) this.upkeep.reclaim(p);
     if (this.commit) {
       // In a group: at its end.
       if (p.entered === 0) this.flusher.flushSync();

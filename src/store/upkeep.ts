@@ -5,7 +5,7 @@ import { sleepMs } from "../memory/platform.ts";
 import { load32, load64 } from "../memory/primitives.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_MOST, reclaim, waitingShare } from "../reclaim/reclaim.ts";
+import { RECLAIM_EVERY, RECLAIM_MOST, reclaim, reclaimEvery, waitingShare } from "../reclaim/reclaim.ts";
 import { collectOrphans, recoverIntent, recoverSlot } from "../recovery/recover.ts";
 import type { Flusher } from "./flusher.ts";
 
@@ -39,6 +39,10 @@ export function abort(p: Participant): void {
 export class Upkeep {
   private readonly flusher: Flusher;
   private reclaimed = 0;
+  /** Too much waits for the disk: a sync, when this change has ended. */
+  private due = false;
+  /** Changes from one reclamation to the next. */
+  every = RECLAIM_EVERY;
 
   constructor(flusher: Flusher) {
     this.flusher = flusher;
@@ -78,10 +82,16 @@ export class Upkeep {
     if (freed === 0) throw error;
   }
 
-  /** Between two changes, when enough has been retired. */
+  /** Between two changes, when enough has been retired, or {@link beforeGrowth} has found that a sync is due. */
   reclaim(p: Participant): void {
     p.retired = 0;
-    reclaim(p, RECLAIM_MOST);
+    this.every = reclaimEvery(p.h);
+    p.heap.pages.notice();
+    if (this.due) {
+      this.syncForRoom(p);
+      return;
+    }
+    reclaim(p, RECLAIM_MOST * (this.every / RECLAIM_EVERY));
     if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
     if (waitingShare(p) > 1) this.flusher.scheduleForRoom();
     // Now and then: what the gone have left, and whether who holds us back is dead.
@@ -94,24 +104,40 @@ export class Upkeep {
   }
 
   /**
-   * In the middle of a change that has locked nothing yet and needs memory beyond all that was ever used (heap.ts): reclaims
-   * first, and syncs for it if too much waits for the disk. So a program that only deletes, or finds room, never waits for
-   * the disk. Our own epoch holds back what was retired in it, which is little. Returns whether there is more room now.
+   * In the middle of a change that needs memory beyond all that was ever used (heap.ts): reclaims first. If too much waits
+   * for the disk, the file grows by this once and a sync is due as soon as the change has ended: here it would hold an
+   * epoch, and what others retire meanwhile would make the file larger. So a program that only deletes, or finds room,
+   * never waits for the disk. Our own epoch holds back what was retired in it, which is little. Returns whether there is
+   * more room now.
    */
   beforeGrowth(p: Participant): boolean {
     const share = waitingShare(p);
-    if (share <= 1) {
+    if (share > 1) {
+      this.due = true;
+      p.retired = Number.MAX_SAFE_INTEGER;
+    } else if (share > 1 / 2) {
       // Soon it will be too much. A program that lets the event loop go on does not wait for that.
-      if (share > 1 / 2) this.flusher.hurry();
-      return reclaim(p, RECLAIM_BEFORE_GROWTH) > 0;
+      this.flusher.hurry();
     }
-    try {
-      this.flusher.flushSync(true);
-    } catch (error) {
-      // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
-      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
+    return reclaim(p, RECLAIM_BEFORE_GROWTH) > 0;
+  }
+
+  private syncForRoom(p: Participant): void {
+    this.due = false;
+    const share = waitingShare(p);
+    if (share > 1) {
+      try {
+        // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
+        this.flusher.flushSync(true, share > 2 ? Number.POSITIVE_INFINITY : 0);
+      } catch (error) {
+        // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
+        if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
+      }
     }
-    return reclaim(p, Number.MAX_SAFE_INTEGER) > 0;
+    // In a group: on to the present epoch. No pointer is held.
+    enter(p);
+    leave(p);
+    reclaim(p, Number.MAX_SAFE_INTEGER);
   }
 
   /** A background sync has ended: reclaims, in pieces between which the event loop goes on. Throws nothing. */

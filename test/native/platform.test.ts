@@ -287,6 +287,29 @@ describe("mappings", () => {
     mapped.close();
   });
 
+  test("letGo and writeBack lose nothing of a shared mapping, nor of a private one, and take any range", () => {
+    for (const mode of ["shared", "private"] as const) {
+      const mapped = mapNew(3 * 65_536, mode);
+      store32(mapped.h, 2048, 0, 7);
+      for (const call of [os.letGo, os.writeBack]) {
+        for (const [cell, length] of [
+          [0, 3 * 65_536],
+          [2048, 16_384],
+          [2048, 0],
+          [0, 3 * 65_536 + 1],
+          [-1, 65_536],
+          [0, -1],
+        ] as const) {
+          call(mapped.h, cell, length);
+          expect(load32(mapped.h, 2048, 0)).toBe(7);
+        }
+        call(mapped.h + 1, 0, 16_384);
+        call(-1, 0, 16_384);
+      }
+      mapped.close();
+    }
+  });
+
   test("the table belongs to the process with the prebuilt library, to the Worker with TinyCC", async () => {
     const path = freshPath();
     writeFileSync(

@@ -332,7 +332,10 @@ static void one_call(void) {
     i32 other = bancos_newHandle(-1);
     sink += bancos_setLimit(other, some_double()) + bancos_map(other, some_double(), (i32)below(5));
     sink += bancos_handleInfo((i32)word(), (i32)below(6)) + bancos_load32(other, c, 0);
-    sink += bancos_syncRange(other, some_double(), some_double()) + bancos_unmap(other);
+    sink += bancos_syncRange(other, some_double(), some_double());
+    bancos_letGo(other, c, (i32)word());
+    bancos_writeBack(other, c, (i32)word());
+    sink += bancos_unmap(other);
     break;
   }
   case 43:
