@@ -4,7 +4,7 @@ import { ABILITIES } from "../stores/index.ts";
 import { readAll } from "./read.ts";
 import { numbers, type Subject } from "./subject.ts";
 
-const RANGES = 500;
+const RANGES = 2000;
 const LIMIT = 100;
 
 export async function warmUp(subject: Subject): Promise<void> {

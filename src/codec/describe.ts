@@ -27,3 +27,9 @@ function viewName(view: ArrayBufferView): string {
 function withArticle(noun: string): string {
   return `${/^[aeiou]|^[AI]/.test(noun) ? "an" : "a"} ${noun}`;
 }
+
+/** A key in a message, not at length. */
+export function describeKey(key: unknown): string {
+  const text = typeof key === "string" ? JSON.stringify(key) : String(key);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

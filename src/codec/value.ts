@@ -32,7 +32,9 @@ export const ValueType = {
 export const MAX_VALUE_BYTES = 2 ** 30;
 
 /** From this length on, strings are checked and copied by Bun's own code rather than a character at a time. */
-const LONG_STRING = 64;
+const LONG_STRING = 24;
+/** Bytes of UTF-8 that one code point takes at most. */
+const LARGEST_CHARACTER = 4;
 /** Up to this length, Uint8Arrays are copied a byte at a time. */
 const SHORT_BYTES = 32;
 
@@ -41,8 +43,8 @@ const int64 = new BigInt64Array(1);
 const int64Halves = new Int32Array(int64.buffer);
 
 /**
- * Encodes one value at a time; each store has one. The result is in the fields until the next call. Numbers, and
- * strings up to some dozens of characters, take no memory.
+ * Encodes one value at a time; each store has one. The result is in the fields until the next call. Numbers, short strings
+ * and ASCII strings that fit the scratch buffer take no memory.
  *
  * Encode the value before the key: `JSON.stringify` can run code of the caller that uses the same store.
  */
@@ -144,6 +146,13 @@ export class ValueEncoder {
     const { length } = value;
     // Each code unit takes a byte at least: nothing else needs to be looked at.
     checkLength(length);
+    // As many bytes as code units, where there was room for more: all are ASCII. No string is made for it.
+    const room = length + LARGEST_CHARACTER;
+    if (room <= this.size && utf8Write(this.scratch, value, this.at, room) === length) {
+      this.type = ValueType.LATIN1;
+      this.length = length;
+      return;
+    }
     if (value.charCodeAt(0) > 0xff) {
       // Spares most texts in other alphabets the trial below.
       this.encodeWideString(value);

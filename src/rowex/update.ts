@@ -1,4 +1,5 @@
 /** Changing a key in a way that depends on what it has: compareAndSet and add. */
+import { describeKey } from "../codec/describe.ts";
 import { BancosError } from "../errors.ts";
 import { numberOffset } from "../memory/layout.ts";
 import { load32, loadF64, storeF64, storePair } from "../memory/primitives.ts";
@@ -56,12 +57,12 @@ export function updateIf(p: Participant, payload: Payload, condition: Condition,
   return false;
 }
 
-/** A number to be added, in both forms that a stored number can have. */
+/** A number to be added. */
 export interface Delta {
   /** For a float64. */
-  readonly number: number;
-  /** For an int64; undefined if the delta is no whole number. */
-  readonly bigint: bigint | undefined;
+  number: number;
+  /** The same, if it was given as a bigint. */
+  bigint: bigint | undefined;
   /** Written if the key is absent: 0 + delta, in the type of the delta. */
   readonly payload: Payload;
 }
@@ -89,10 +90,10 @@ export function add(p: Participant, delta: Delta, key: unknown, found: number): 
         if (sum !== undefined) return sum;
       }
     } else if (type === TYPE_INT64) {
-      if (delta.bigint === undefined) {
+      if (delta.bigint === undefined && !Number.isSafeInteger(delta.number)) {
         throw new BancosError(
           "INVALID_VALUE",
-          `${String(delta.number)} can't be added to ${String(key)}, which has a bigint`,
+          `${String(delta.number)} can't be added to ${describeKey(key)}, which has a bigint`,
         );
       }
       const sum = addByReplacing(p, delta);
@@ -100,7 +101,7 @@ export function add(p: Participant, delta: Delta, key: unknown, found: number): 
     } else {
       throw new BancosError(
         "INVALID_VALUE",
-        `add() needs a number or bigint at ${String(key)}; another type of value is there`,
+        `add() needs a number or bigint at ${describeKey(key)}; another type of value is there`,
       );
     }
   }
@@ -127,7 +128,7 @@ function addByReplacing(p: Participant, delta: Delta): number | bigint | undefin
   } else {
     halves.setInt32(0, load32(h, p.leaf, at), true);
     halves.setInt32(4, load32(h, p.leaf, at + 4), true);
-    result = halves.getBigInt64(0, true) + (delta.bigint as bigint);
+    result = halves.getBigInt64(0, true) + (delta.bigint ?? BigInt(delta.number));
     if (result < INT64_MIN || result > INT64_MAX) {
       giveUp(p);
       dropNewLeaf(p);

@@ -1,15 +1,8 @@
+import { describeKey } from "../codec/describe.ts";
 import { type KeyCodec, type KeyEncoding, ValueEncoder } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
-import {
-  lengthOffset,
-  numberOffset,
-  SB,
-  SB_SLOTS_USED,
-  SLOT_BYTES,
-  SLOT_KEY_COUNT,
-  slotCell,
-} from "../memory/layout.ts";
-import { CHECK_SUMS, load32, loadF64, sum64 } from "../memory/primitives.ts";
+import { SB, SB_SLOTS_USED, SLOT_BYTES, SLOT_KEY_COUNT, slotCell } from "../memory/layout.ts";
+import { CHECK_SUMS, load32, sum64 } from "../memory/primitives.ts";
 import {
   LANES,
   SCRATCH_FOUND,
@@ -17,8 +10,7 @@ import {
   SCRATCH_VALUE,
   SCRATCH_VALUE_BYTES,
 } from "../memory/scratch.ts";
-import { equalBytes } from "../node/bytes.ts";
-import { hasKey, isNumber, TYPE_FLOAT64, typeOf } from "../node/leaf.ts";
+import { hasKey, TYPE_FLOAT64 } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { reclaim } from "../reclaim/reclaim.ts";
@@ -30,10 +22,11 @@ import { Hints, NOT_FOUND } from "../rowex/hints.ts";
 import { LANE_DIGITS, Lanes } from "../rowex/lookup-many.ts";
 import { lookup } from "../rowex/place.ts";
 import { REMOVED, remove } from "../rowex/remove.ts";
-import { add, updateIf } from "../rowex/update.ts";
-import { ALWAYS, IF_ABSENT, type Payload, write } from "../rowex/write.ts";
+import { add, type Delta, updateIf } from "../rowex/update.ts";
+import { ALWAYS, IF_ABSENT, write } from "../rowex/write.ts";
 import { backupTo, type CopyOptions, type CopyReport } from "./backup.ts";
 import { Cursor, ENTRIES, KEYS, StoreIterator, VALUES } from "./cursor.ts";
+import { type Encoded, Expected, keepEncoded } from "./expected.ts";
 import { Flusher } from "./flusher.ts";
 import { forgotten } from "./forgotten.ts";
 import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
@@ -42,9 +35,8 @@ import { encodeRange, type Range } from "./range.ts";
 import { type Stats, statsOf } from "./stats.ts";
 import type { Key, Reader, Value, Writer } from "./types.ts";
 import { abort, Upkeep } from "./upkeep.ts";
-import { canHold, readValue } from "./value.ts";
+import { readValue } from "./value.ts";
 
-const NO_BYTES = new Uint8Array(0);
 const FOUND = SCRATCH_FOUND >>> 3;
 const FOUND_LEAF = SCRATCH_FOUND_LEAF >>> 2;
 const NO_VALUE = -1;
@@ -88,6 +80,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   private backups: Promise<unknown> = Promise.resolve();
   private lanes: Lanes | null = null;
   private readonly hints = new Hints();
+  private readonly expected = new Expected();
+  /** What {@link Store.add} adds. */
+  private readonly delta: Delta;
 
   /** @internal Use {@link open}. */
   constructor(path: string, options: OpenOptions = {}) {
@@ -108,6 +103,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const isOpen = (): boolean => this.participantOrNull === participant;
     this.flusher.onRoom = () => this.upkeep.afterSync(participant, isOpen);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
+    this.delta = { number: 0, bigint: undefined, payload: this.payload };
     forgotten.register(this, this.opened.region.h, this);
   }
 
@@ -355,7 +351,10 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   insert(key: K, value: V): void {
     if (!this.put(key, value, IF_ABSENT)) {
-      throw new BancosError("DUPLICATE_KEY", `the key ${show(key)} is there already; set() replaces it`);
+      throw new BancosError(
+        "DUPLICATE_KEY",
+        `the key ${describeKey(key)} is there already; set() replaces it`,
+      );
     }
   }
 
@@ -379,9 +378,11 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     return this.removeIf(key, null) === REMOVED;
   }
 
-  private removeIf(key: K, condition: ((p: Participant) => boolean) | null): number {
+  private removeIf(key: K, expected: Encoded | null): number {
     const p = this.writing();
     this.encodeKey(p, key);
+    if (expected !== null) this.expected.set(expected);
+    const condition = expected === null ? null : this.expected.matches;
     enter(p);
     let done: number;
     try {
@@ -423,28 +424,15 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       if (value === undefined) return !this.has(key);
       return this.put(key, value, IF_ABSENT);
     }
-    const payload = this.payload;
+    const { payload, expected: condition } = this;
     payload.encode(expected);
-    const { type, length, number, lo, hi } = payload;
-    const bytes = isNumber(type)
-      ? NO_BYTES
-      : (payload.external ??
-        Uint8Array.from(this.opened.region.scratch.subarray(SCRATCH_VALUE, SCRATCH_VALUE + length)));
-    const matches = (q: Participant): boolean => {
-      if (typeOf(q.leafTag) !== type) return false;
-      if (type === TYPE_FLOAT64) return Object.is(loadF64(q.h, q.leaf, numberOffset(q.keyLength)), number);
-      if (isNumber(type)) {
-        const at = numberOffset(q.keyLength);
-        return load32(q.h, q.leaf, at) === lo && load32(q.h, q.leaf, at + 4) === hi;
-      }
-      const at = lengthOffset(q.keyLength);
-      if (load32(q.h, q.leaf, at) !== length) return false;
-      return canHold(q, q.leaf, length) && equalBytes(q.h, q.leaf, at + 4, bytes);
-    };
-    if (value === undefined) return this.removeIf(key, matches) === REMOVED;
+    const encoded = keepEncoded(payload, this.opened.region.scratch);
+    if (value === undefined) return this.removeIf(key, encoded) === REMOVED;
     payload.encode(value);
     const p = this.writing();
     this.encodeKey(p, key);
+    condition.set(encoded);
+    const { matches } = condition;
     enter(p);
     let done: boolean;
     try {
@@ -484,21 +472,21 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (typeof delta !== "number" && typeof delta !== "bigint") {
       throw new BancosError("INVALID_VALUE", `add() takes a number or a bigint, not ${typeof delta}`);
     }
-    this.payload.encode(delta);
     this.encodeKey(p, key);
-    const { type, length, number, lo, hi } = this.payload;
-    const payload: Payload = { type, length, number, lo, hi, external: null };
-    const whole = typeof delta === "bigint" ? delta : Number.isSafeInteger(delta) ? BigInt(delta) : undefined;
-    const both = { number: Number(delta), bigint: whole, payload };
+    // Behind the key, which can be an array with accessors that use this store.
+    this.payload.encode(delta);
+    const both = this.delta;
+    both.number = Number(delta);
+    both.bigint = typeof delta === "bigint" ? delta : undefined;
     enter(p);
     let sum: number | bigint;
     try {
       const found = this.hints.find(p, true);
-      sum = add(p, both, show(key), found);
+      sum = add(p, both, key, found);
       this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
-      sum = this.upkeep.again(p, error, () => add(p, both, show(key), NOT_FOUND));
+      sum = this.upkeep.again(p, error, () => add(p, both, key, NOT_FOUND));
     } finally {
       leave(p);
     }
@@ -954,12 +942,6 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** A key in a message, not at length. */
-function show(key: unknown): string {
-  const text = typeof key === "string" ? JSON.stringify(key) : String(key);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
 /**
