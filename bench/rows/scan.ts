@@ -4,12 +4,9 @@ import { ABILITIES, type Contender } from "../stores/index.ts";
 import type { Subject } from "./subject.ts";
 
 const LIMIT = 100;
-/** A scan is repeated until it has read so many entries. */
-const ENOUGH = 50_000;
-
 export async function scanRows(subject: Subject, store: Contender<Key>): Promise<void> {
   const keys = subject.data.keys.length;
-  const times = Math.max(1, Math.ceil(Math.min(ENOUGH, subject.effort.asked) / keys));
+  const times = Math.max(1, Math.ceil(subject.effort.scanned / keys));
   const all = async (scan: () => number | Promise<number>): Promise<void> => {
     for (let i = 0; i < times; i++) {
       const found = scan();

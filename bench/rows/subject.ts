@@ -13,6 +13,8 @@ export interface Effort {
   readonly asked: number;
   /** Single writes at most; a store may ask for fewer. */
   readonly each: number;
+  /** A scan of all keys is repeated until it has read so many entries: the first one makes the heap grow. */
+  readonly scanned: number;
   /** Short ranges and prefixes. */
   readonly ranges: number;
   /** Operations on a store of their own before anything is measured, so that the compiler has seen the code. */
@@ -21,9 +23,16 @@ export interface Effort {
   readonly brief: boolean;
 }
 
-const full: Effort = { asked: 200_000, each: 20_000, ranges: 2000, warm: 50_000, brief: false };
+const full: Effort = {
+  asked: 200_000,
+  each: 20_000,
+  scanned: 1_000_000,
+  ranges: 2000,
+  warm: 50_000,
+  brief: false,
+};
 /** For tests: shows that everything runs, measures nothing. */
-const tiny: Effort = { asked: 500, each: 50, ranges: 20, warm: 200, brief: false };
+const tiny: Effort = { asked: 500, each: 50, scanned: 500, ranges: 20, warm: 200, brief: false };
 
 /** Efforts by name. */
 export const EFFORTS = {

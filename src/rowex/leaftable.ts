@@ -34,7 +34,7 @@ export class LeafTable {
   /** Ways in use, and how many there may be before the table is too small. */
   private used = 0;
   private readonly most: number;
-  /** Entries that found no room. */
+  /** Lines that have lost something. */
   private lost = 0;
   /** Which way of a full line goes next. */
   private turn = 0;
@@ -116,7 +116,8 @@ export class LeafTable {
     if (this.put(home, cell)) return;
     words[home + FLAGS]! |= SPILLED;
     if (this.put(home ^ LINE_WORDS, cell)) return;
-    this.lost++;
+    // Once for a line: who comes back to what it has lost, or sweeps again, loses nothing more.
+    if ((words[home + FLAGS]! & LOST) === 0) this.lost++;
     words[home + FLAGS]! |= LOST;
     if (!worth) return;
     // What has to go may be of the other line.
