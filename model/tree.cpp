@@ -79,6 +79,7 @@ struct Options {
   bool unlockFirst = false;       // unlock before state 3
   bool unlockBeforeCount = false; // live count stored after the unlock
   bool noCountCheck = false;      // live count not checked under the lock
+  bool noWitness = false;         // a key goes into the node it was led to, whatever digits were not looked at
   bool noSlotCheck = false;       // split does not check that the slot holds the child
   bool lockParentOnly = false;    // collapse does not lock the node
   bool obsoleteLate = false;      // node unlocked, then made obsolete
@@ -1024,7 +1025,9 @@ void opSet(int key, int value, OpType type) {
       return changeNumber(c, value);
     return replaceLeaf(n, c, key, value);
   }
-  if (n != 1 || c != 0) {
+  // Where each node of the path branches on the digit after the one before it, all digits down to n were looked at.
+  const bool seen = c == 0 && (opt.noWitness || peek(n, DEPTH) == pathLength - 1);
+  if (!seen) {
     int witnessKey = peek(c != 0 ? c : witness(n), KEY);
     if (witnessKey == key)
       startAgain();
@@ -2003,6 +2006,7 @@ const Flag flags[] = {
     {"unlock-first", &Options::unlockFirst},
     {"unlock-before-count", &Options::unlockBeforeCount},
     {"no-count-check", &Options::noCountCheck},
+    {"no-witness", &Options::noWitness},
     {"no-slot-check", &Options::noSlotCheck},
     {"lock-parent-only", &Options::lockParentOnly},
     {"obsolete-late", &Options::obsoleteLate},

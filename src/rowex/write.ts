@@ -237,8 +237,9 @@ function insert(p: Participant, payload: Payload): boolean {
   let witness = p.leaf;
   let witnessTag = p.leafTag;
   if (witness === 0) {
-    // The root shares no digits with anybody: nothing to compare.
-    if (last === 0) return addChild(p, payload);
+    // Each node of the path branches on the digit after the one before it: all digits down to here were looked at, and no
+    // leaf below can tell more. So above the root, which shares none with anybody.
+    if (depthOnPath(p, last) === last) return addChild(p, payload);
     witness = anyLeaf(p, node, p.pathTag[last]!);
     if (witness === 0) return false;
     witnessTag = p.leafTag;
