@@ -60,9 +60,9 @@ export class Heap {
   private readonly searchAt = new Int32Array(CLASSES);
   /**
    * Called before more of the file comes into use than ever was, but for limbo, which grows while it is being emptied.
-   * Frees what it can, takes nothing, and returns whether it has freed anything.
+   * Frees what it can, takes nothing, and returns whether it has freed anything. `isLarge`: for a run of slabs.
    */
-  beforeGrowth: () => boolean = () => false;
+  beforeGrowth: (isLarge: boolean) => boolean = () => false;
 
   constructor(region: Region, slot: number) {
     this.region = region;
@@ -92,7 +92,7 @@ export class Heap {
   takeLeaf(bytes: number): number {
     if (bytes <= LARGEST_CELL) return this.take(leafClass(bytes));
     const count = Math.ceil(bytes / SLAB_BYTES);
-    if (load32(this.h, SB, SB_FREE_SLABS) < count) this.beforeGrowth();
+    if (load32(this.h, SB, SB_FREE_SLABS) < count) this.beforeGrowth(true);
     return (takeRun(this.region, count, this.slot) * SLAB_UNITS) | 0;
   }
 
@@ -110,7 +110,7 @@ export class Heap {
       abandonSlab(region, old, sizeClass, 0);
     }
     if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
-    if (sizeClass !== LIMBO && load32(this.h, SB, SB_FREE_SLABS) <= 0 && this.beforeGrowth()) {
+    if (sizeClass !== LIMBO && load32(this.h, SB, SB_FREE_SLABS) <= 0 && this.beforeGrowth(false)) {
       if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
     }
     let slab: number;

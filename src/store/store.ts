@@ -99,7 +99,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.flusher = new Flusher(this.opened, checked.flushEvery);
     this.upkeep = new Upkeep(this.flusher);
     const { participant } = this.opened;
-    participant.heap.beforeGrowth = () => this.upkeep.beforeGrowth(participant);
+    participant.heap.beforeGrowth = (isLarge) => this.upkeep.beforeGrowth(participant, isLarge);
     const isOpen = (): boolean => this.participantOrNull === participant;
     this.flusher.onRoom = () => this.upkeep.afterSync(participant, isOpen);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);

@@ -106,12 +106,17 @@ export class Upkeep {
   /**
    * In the middle of a change that needs memory beyond all that was ever used (heap.ts): reclaims first. If too much waits
    * for the disk, the file grows by this once and a sync is due as soon as the change has ended: here it would hold an
-   * epoch, and what others retire meanwhile would make the file larger. So a program that only deletes, or finds room,
+   * epoch, and what others retire meanwhile would make the file larger. (Not so for a large value, by which the file would
+   * grow by much.) So a program that only deletes, or finds room,
    * never waits for the disk. Our own epoch holds back what was retired in it, which is little. Returns whether there is
    * more room now.
    */
-  beforeGrowth(p: Participant): boolean {
+  beforeGrowth(p: Participant, isLarge: boolean): boolean {
     const share = waitingShare(p);
+    if (share > 1 && isLarge) {
+      this.syncNow(share);
+      return reclaim(p, Number.MAX_SAFE_INTEGER) > 0;
+    }
     if (share > 1) {
       this.due = true;
       p.retired = Number.MAX_SAFE_INTEGER;
@@ -125,19 +130,22 @@ export class Upkeep {
   private syncForRoom(p: Participant): void {
     this.due = false;
     const share = waitingShare(p);
-    if (share > 1) {
-      try {
-        // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
-        this.flusher.flushSync(true, share > 2 ? Number.POSITIVE_INFINITY : 0);
-      } catch (error) {
-        // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
-        if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
-      }
-    }
+    if (share > 1) this.syncNow(share);
     // In a group: on to the present epoch. No pointer is held.
     enter(p);
     leave(p);
     reclaim(p, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** A sync for memory, where `share` of what may wait for the disk does. */
+  private syncNow(share: number): void {
+    try {
+      // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
+      this.flusher.flushSync(true, share > 2 ? Number.POSITIVE_INFINITY : 0);
+    } catch (error) {
+      // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
+      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
+    }
   }
 
   /** A background sync has ended: reclaims, in pieces between which the event loop goes on. Throws nothing. */
