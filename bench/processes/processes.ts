@@ -98,9 +98,13 @@ export async function compareProcesses(
       const folder = mkdtempSync(join(tmpdir(), "bancos-bench-"));
       // Each process makes keys of its own.
       let id = 1;
-      const oneAndTwo = async (directory: string, work: Work): Promise<{ one: number; two: number[] }> => {
+      const oneAndTwo = async (
+        directory: string,
+        work: Work,
+        second = directory,
+      ): Promise<{ one: number; two: number[] }> => {
         const [one = 0] = await run(name, directory, [work], id++, effort);
-        const two = await run(name, directory, [work, work], id, effort);
+        const two = await run(name, second, [work, work], id, effort);
         id += 2;
         return { one, two };
       };
@@ -114,8 +118,17 @@ export async function compareProcesses(
         const [beside = 0] = await run(name, numbers, ["read", "update"], id, effort);
         id += 2;
         note("a reader beside a writer / alone", beside / readers.one);
+        // New keys make the store larger, and slower: each of the two runs begins with one of the first size.
+        const freshStore = async (): Promise<string> => {
+          const made = mkdtempSync(join(folder, "fresh-"));
+          await fill(name, made, "fresh", effort.keys);
+          return made;
+        };
         for (const work of ["fresh", "update", "hot"] as const) {
-          const { one, two } = await oneAndTwo(numbers, work);
+          const { one, two } =
+            work === "fresh"
+              ? await oneAndTwo(await freshStore(), work, await freshStore())
+              : await oneAndTwo(numbers, work);
           note(`one writer, set: ${WORK_TITLES[work]}`, one);
           note(`two writers / one: ${WORK_TITLES[work]}`, sum(two) / one);
           note(`share of the slower writer: ${WORK_TITLES[work]}`, Math.min(...two) / sum(two));

@@ -49,6 +49,8 @@ const int64Halves = new Int32Array(int64.buffer);
  * Encode the value before the key: `JSON.stringify` can run code of the caller that uses the same store.
  */
 export class ValueEncoder {
+  /** Calls of {@link encode}: who lets other code run meanwhile sees whether his value is still the last. */
+  encodings = 0;
   /** One of {@link ValueType}. */
   type = 0;
   /** Bytes of the payload; 8 for numbers and bigints, which are in the next fields. */
@@ -82,6 +84,7 @@ export class ValueEncoder {
    * @throws BancosError `INVALID_VALUE`, `VALUE_TOO_LARGE`; the fields then mean nothing
    */
   encode(value: unknown): void {
+    this.encodings++;
     this.external = null;
     switch (typeof value) {
       case "number":
@@ -102,7 +105,12 @@ export class ValueEncoder {
       case "object":
         if (value === null) this.encodeJson("null");
         else if (value instanceof Uint8Array) this.encodeBytes(value);
-        else this.encodeJson(jsonOf(value));
+        else {
+          const text = jsonOf(value);
+          // Its toJSON may have used the same store, and left a value of that.
+          this.external = null;
+          this.encodeJson(text);
+        }
         return;
       default:
         throw notAValue(value, "use null, or delete the key");
@@ -146,16 +154,16 @@ export class ValueEncoder {
     const { length } = value;
     // Each code unit takes a byte at least: nothing else needs to be looked at.
     checkLength(length);
+    if (value.charCodeAt(0) > 0xff) {
+      // Spares most texts in other alphabets the trials below.
+      this.encodeWideString(value);
+      return;
+    }
     // As many bytes as code units, where there was room for more: all are ASCII. No string is made for it.
     const room = length + LARGEST_CHARACTER;
     if (room <= this.size && utf8Write(this.scratch, value, this.at, room) === length) {
       this.type = ValueType.LATIN1;
       this.length = length;
-      return;
-    }
-    if (value.charCodeAt(0) > 0xff) {
-      // Spares most texts in other alphabets the trial below.
-      this.encodeWideString(value);
       return;
     }
     // Bun says whether the characters fit only by what comes back; still twice as fast as looking at each.

@@ -36,6 +36,8 @@ const LAST_GENERATION = 255;
 const WINDOW = 4;
 export const WINDOW_BYTES = WINDOW * GROUP * PAGE_BYTES;
 const DENSE = (WINDOW * GROUP) / 8;
+/** Windows that are let go of between two changes at most: a call of the kernel each. */
+const MOST_LET_GO = 256;
 /** What statfs(2) says of filesystems in memory, where a sync protects nothing: tmpfs, ramfs. */
 const IN_MEMORY: readonly number[] = [0x01021994, 0x858458f6];
 
@@ -134,7 +136,11 @@ export class Pages {
   /** Between two changes: if somebody has begun a sync since the last call, lets go of what that is about to protect. */
   notice(): void {
     if (load64(this.region.h, SB, SB_S) === this.syncs) return;
-    for (const cell of this.dense()) letGo(this.region.h, cell, this.windowBytes(cell));
+    const dense = this.dense();
+    for (let i = 0; i < dense.length && i < MOST_LET_GO; i++) {
+      const cell = dense[i] as number;
+      letGo(this.region.h, cell, this.windowBytes(cell));
+    }
     this.forget();
   }
 

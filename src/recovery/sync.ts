@@ -174,7 +174,10 @@ export function trySyncNow(
       if (settle) settleHolding(region);
       return;
     }
-    if (waited >= patience) return;
+    if (waited >= patience) {
+      onWait(syncOwner(h));
+      return;
+    }
     waited += LOOK_EVERY;
     waitForTurn(h, turn, LOOK_EVERY);
     // Nobody gave it back in all that time: is its holder alive?

@@ -79,7 +79,7 @@ import type { Participant } from "../reclaim/participant.ts";
 import { lock } from "./lock.ts";
 
 /** Retired bytes that bring the next reclamation as near as one change does. */
-const BYTES_PER_CHANGE = 4096;
+const BYTES_PER_CHANGE = 512;
 
 // Places of the redo record's words in the scratch buffer.
 const RECORD = SCRATCH_RECORD / 4;

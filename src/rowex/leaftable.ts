@@ -23,6 +23,8 @@ const LOST = 1;
 const SPILLED = 2;
 /** The share of the ways that is meant to be used: with more of them, much is lost. */
 const FULL = 0.85;
+/** The share of the lines that may have lost something: of a table as full as it is meant to be, one in twenty has. */
+const LOSSES = 1 / 4;
 
 if (FLAGS + 1 !== LINE_WORDS || LINE_WORDS !== 1 << LINE_SHIFT) throw new Error("leaf table: size of a line");
 
@@ -34,6 +36,7 @@ export class LeafTable {
   /** Ways in use, and how many there may be before the table is too small. */
   private used = 0;
   private readonly most: number;
+  private readonly mostLost: number;
   /** Lines that have lost something. */
   private lost = 0;
   /** Which way of a full line goes next. */
@@ -51,6 +54,7 @@ export class LeafTable {
     this.marks = new Uint16Array(this.words.buffer);
     this.scale = lines / 2 ** 32;
     this.most = Math.floor(lines * WAYS * FULL);
+    this.mostLost = Math.ceil(lines * LOSSES);
   }
 
   /** Bytes that the table takes. */
@@ -58,9 +62,9 @@ export class LeafTable {
     return this.words.byteLength;
   }
 
-  /** Has it, or has it lost, more than it was made for? */
+  /** Has it more than it was made for, or lost something in too many lines? */
   get isFull(): boolean {
-    return this.used + this.lost > this.most;
+    return this.used > this.most || this.lost > this.mostLost;
   }
 
   /** First word of the line of a hash. */

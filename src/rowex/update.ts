@@ -1,5 +1,4 @@
 /** Changing a key in a way that depends on what it has: compareAndSet and add. */
-import { describeKey } from "../codec/describe.ts";
 import { BancosError } from "../errors.ts";
 import { numberOffset } from "../memory/layout.ts";
 import { load32, loadF64, storeF64, storePair } from "../memory/primitives.ts";
@@ -65,6 +64,8 @@ export interface Delta {
   bigint: bigint | undefined;
   /** Written if the key is absent: 0 + delta, in the type of the delta. */
   readonly payload: Payload;
+  /** The key in the scratch buffer, for a message. */
+  readonly key: () => string;
 }
 
 const INT64_MIN = -(2n ** 63n);
@@ -74,7 +75,7 @@ const INT64_MAX = 2n ** 63n - 1n;
  * Adds to the number that the key has, or makes it. Returns the new number, in the type that is stored. `found`: what a
  * hint has found of the key.
  */
-export function add(p: Participant, delta: Delta, key: unknown, found: number): number | bigint {
+export function add(p: Participant, delta: Delta, found: number): number | bigint {
   for (let round = 0; ; round++) {
     startAgain(p, round);
     const hinted = round === 0 ? found : NOT_FOUND;
@@ -93,7 +94,7 @@ export function add(p: Participant, delta: Delta, key: unknown, found: number): 
       if (delta.bigint === undefined && !Number.isSafeInteger(delta.number)) {
         throw new BancosError(
           "INVALID_VALUE",
-          `${String(delta.number)} can't be added to ${describeKey(key)}, which has a bigint`,
+          `${String(delta.number)} can't be added to ${delta.key()}, which has a bigint`,
         );
       }
       const sum = addByReplacing(p, delta);
@@ -101,7 +102,7 @@ export function add(p: Participant, delta: Delta, key: unknown, found: number): 
     } else {
       throw new BancosError(
         "INVALID_VALUE",
-        `add() needs a number or bigint at ${describeKey(key)}; another type of value is there`,
+        `add() needs a number or bigint at ${delta.key()}; another type of value is there`,
       );
     }
   }

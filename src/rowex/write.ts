@@ -1,5 +1,5 @@
 /** Writing a key: insert where it is absent, replace where it is there. */
-import { corrupt } from "../errors.ts";
+import { BancosError, corrupt } from "../errors.ts";
 import {
   AUX_SHIFT,
   COUNTS,
@@ -101,7 +101,13 @@ export function makeLeaf(p: Participant, payload: Payload): number {
   if (p.newLeaf !== 0) return p.newLeaf;
   const h = p.h;
   const digits = p.keyLength;
-  const type = payload.type;
+  const { type, external } = payload;
+  if (external !== null && external.length !== payload.length) {
+    throw new BancosError(
+      "INVALID_VALUE",
+      "the buffer of the value has changed its length while it was being stored",
+    );
+  }
   const bytes = leafBytes(digits, type, payload.length);
   const leaf = newLeafCell(p, bytes, (digits << AUX_SHIFT) | (type << TYPE_SHIFT));
   // Key and number, or key and length, are put together in the scratch buffer and cross at once.
@@ -121,8 +127,8 @@ export function makeLeaf(p: Participant, payload: Payload): number {
   // The value may have covered the key's terminator.
   p.key[digits] = 0;
   if (!isNumber(type)) {
-    if (payload.external === null) writeFromScratch(h, leaf, at + 4, SCRATCH_VALUE, payload.length);
-    else writeBytes(h, leaf, at + 4, payload.external);
+    if (external === null) writeFromScratch(h, leaf, at + 4, SCRATCH_VALUE, payload.length);
+    else writeBytes(h, leaf, at + 4, external);
   }
   hashNewLeaf(p, leaf, digits, type, bytes);
   return leaf;
@@ -239,7 +245,7 @@ function insert(p: Participant, payload: Payload): boolean {
   if (witness === 0) {
     // Each node of the path branches on the digit after the one before it: all digits down to here were looked at, and no
     // leaf below can tell more. So above the root, which shares none with anybody.
-    if (depthOnPath(p, last) === last) return addChild(p, payload);
+    if (depthOnPath(p, last) === last && last <= p.keyLength) return addChild(p, payload);
     witness = anyLeaf(p, node, p.pathTag[last]!);
     if (witness === 0) return false;
     witnessTag = p.leafTag;

@@ -22,6 +22,8 @@ export interface Encoded {
   readonly bytes: Uint8Array;
 }
 
+const NOTHING: Encoded = { type: 0, length: 0, number: 0, lo: 0, hi: 0, bytes: NO_BYTES };
+
 /** What the encoder has encoded last, in memory of its own: the encoder is used again, for the new value. */
 export function keepEncoded(payload: ValueEncoder, scratch: Uint8Array): Encoded {
   const { type, length, number, lo, hi, external } = payload;
@@ -32,11 +34,16 @@ export function keepEncoded(payload: ValueEncoder, scratch: Uint8Array): Encoded
 }
 
 export class Expected {
-  private value: Encoded = { type: 0, length: 0, number: 0, lo: 0, hi: 0, bytes: NO_BYTES };
+  private value: Encoded = NOTHING;
 
   /** Set right before the change, when no code of the caller can run any more, which might use the same store. */
   set(value: Encoded): void {
     this.value = value;
+  }
+
+  /** The bytes can be many. */
+  clear(): void {
+    this.value = NOTHING;
   }
 
   /** Has the leaf of `p` this very value? By type and encoded bytes. */

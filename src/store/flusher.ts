@@ -28,6 +28,10 @@ const MOST_WINDOWS = 128;
 /** Milliseconds for which that goes on at a time, and that one window takes where the disk has enough to do. */
 const SHORT = 1;
 const SLOW = 10;
+/** Milliseconds of a turn of the event loop after which the rest is left to the sync. */
+const LONG_TURN = 100;
+/** Not one that a test has put in its place, for which a sync would wait for ever. */
+const nextTurn = setImmediate;
 const NOTHING = new Uint8Array(1);
 
 export class Flusher {
@@ -164,10 +168,13 @@ export class Flusher {
     let settled = -1;
     try {
       await this.writeBack(dense);
-      if (this.closed) return;
-      await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
       // Closed meanwhile: closing has synced and given the lock back.
       if (this.closed) return;
+      // A sync in this thread, under the same lock, may have come between.
+      if (!isSynced(region.h, sync.ordinal)) {
+        await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
+        if (this.closed) return;
+      }
       endSync(region.h, sync);
       settled = isMuch(waitingOfAll(region.h)) ? beginSettling(region.h) : -1;
       // A byte that means nothing, since whoever waits for a byte of a page waits for the page. W itself, written here,
@@ -212,8 +219,9 @@ export class Flusher {
         if (now - before > SLOW) return;
       }
       since = performance.now();
-      await new Promise<void>((done) => setImmediate(done));
-      if (this.closed) return;
+      await new Promise<void>((done) => nextTurn(done));
+      // Whoever waits for this sync would wait for many such turns.
+      if (this.closed || performance.now() - since > LONG_TURN) return;
     }
   }
 

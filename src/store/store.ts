@@ -103,7 +103,9 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const isOpen = (): boolean => this.participantOrNull === participant;
     this.flusher.onRoom = () => this.upkeep.afterSync(participant, isOpen);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
-    this.delta = { number: 0, bigint: undefined, payload: this.payload };
+    // Made anew of its digits: an array of the caller's may run code when it is shown.
+    const key = (): string => describeKey(this.codec.decode(participant.key, 0, participant.keyLength));
+    this.delta = { number: 0, bigint: undefined, payload: this.payload, key };
     forgotten.register(this, this.opened.region.h, this);
   }
 
@@ -140,7 +142,6 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   /** After every write: durability, reclamation. */
   private afterWrite(p: Participant): void {
     this.payload.external = null;
-    if (p.retired >= this.upkeep.every) this.upkeep.reclaim(p);
     if (this.commit) {
       // In a group: at its end.
       if (p.entered === 0) this.flusher.flushSync();
@@ -148,6 +149,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     } else {
       this.flusher.schedule();
     }
+    if (p.retired >= this.upkeep.every) this.upkeep.reclaim(p);
   }
 
   /** An array as a key may have accessors, which are the caller's code and may close the store. */
@@ -156,11 +158,22 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (this.participantOrNull !== p) throw this.closed();
   }
 
+  /** As {@link encodeKey}, after the payload was encoded, which such an accessor must not have put another in place of. */
+  private encodeKeyOnly(p: Participant, key: K): void {
+    const { encodings } = this.payload;
+    this.encodeKey(p, key);
+    if (this.payload.encodings === encodings) return;
+    throw new BancosError(
+      "INVALID_KEY",
+      "an accessor of the key has written to the store that the key is for",
+    );
+  }
+
   private put(key: K, value: unknown, condition: number): boolean {
     // The value first: its toJSON may use this store, or close it.
     this.payload.encode(value);
     const p = this.writing();
-    this.encodeKey(p, key);
+    this.encodeKeyOnly(p, key);
     enter(p);
     let done: boolean;
     try {
@@ -393,6 +406,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       abort(p);
       done = this.upkeep.again(p, error, () => remove(p, condition));
     } finally {
+      this.expected.clear();
       leave(p);
     }
     this.afterWrite(p);
@@ -430,7 +444,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (value === undefined) return this.removeIf(key, encoded) === REMOVED;
     payload.encode(value);
     const p = this.writing();
-    this.encodeKey(p, key);
+    this.encodeKeyOnly(p, key);
     condition.set(encoded);
     const { matches } = condition;
     enter(p);
@@ -443,6 +457,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       abort(p);
       done = this.upkeep.again(p, error, () => updateIf(p, payload, matches, NOT_FOUND));
     } finally {
+      condition.clear();
       leave(p);
     }
     this.afterWrite(p);
@@ -482,11 +497,11 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     let sum: number | bigint;
     try {
       const found = this.hints.find(p, true);
-      sum = add(p, both, key, found);
+      sum = add(p, both, found);
       this.hints.noteChange(p, found);
     } catch (error) {
       abort(p);
-      sum = this.upkeep.again(p, error, () => add(p, both, key, NOT_FOUND));
+      sum = this.upkeep.again(p, error, () => add(p, both, NOT_FOUND));
     } finally {
       leave(p);
     }

@@ -69,11 +69,13 @@ export class Upkeep {
   private makeRoom(p: Participant, error: unknown): void {
     const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
     if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
-    if (p.waiting.length > 0) this.flusher.flushSync(true);
-    let freed = 0;
+    // No pointer is held: on to the present epoch, so that our own does not stand in the way.
+    enter(p);
+    leave(p);
+    let freed = reclaim(p, Number.MAX_SAFE_INTEGER);
+    if (freed === 0 && p.waiting.length > 0) this.flusher.flushSync(true);
     for (let round = 0; round < 3 || (freed === 0 && round < MOST_ROUNDS); round++) {
       freed += reclaim(p, Number.MAX_SAFE_INTEGER);
-      // No pointer is held: on to the present epoch, so that our own does not stand in the way.
       enter(p);
       leave(p);
       // Somebody else is in an operation; seldom for long.
@@ -87,11 +89,8 @@ export class Upkeep {
     p.retired = 0;
     this.every = reclaimEvery(p.h);
     p.heap.pages.notice();
-    if (this.due) {
-      this.syncForRoom(p);
-      return;
-    }
-    reclaim(p, RECLAIM_MOST * (this.every / RECLAIM_EVERY));
+    if (this.due) this.syncForRoom(p);
+    else reclaim(p, RECLAIM_MOST * (this.every / RECLAIM_EVERY));
     if (++this.reclaimed % LOOK_AT_OTHERS_EVERY !== 0) return;
     if (waitingShare(p) > 1) this.flusher.scheduleForRoom();
     // Now and then: what the gone have left, and whether who holds us back is dead.
@@ -143,8 +142,8 @@ export class Upkeep {
       // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
       this.flusher.flushSync(true, share > 2 ? Number.POSITIVE_INFINITY : 0);
     } catch (error) {
-      // Nothing that was asked for here. It is remembered in the file and thrown to whoever flushes or closes.
-      if (!(error instanceof BancosError) || error.code !== "IO_ERROR") throw error;
+      // Nothing that was asked for here: the write has succeeded. Whoever flushes or closes finds the same.
+      if (!(error instanceof BancosError)) throw error;
     }
   }
 

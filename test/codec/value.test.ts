@@ -252,6 +252,34 @@ describe("values", () => {
     expect(decode(encode(large))).toEqual(large);
   });
 
+  test("strings of every length around those that are looked at as a whole, with an odd character in each place", () => {
+    const odd = ["\x7f", "\x80", "é", "ÿ", "Ā", "€", "😀", "\ud800", "\udc00"];
+    const lengths = [22, 23, 24, 25, 26, 60, 90, 91, 92, 93, 94, 95, 96, 97, 100];
+    for (const length of lengths) {
+      const plain = Array.from({ length }, (_, i) => String.fromCharCode(32 + (i % 90))).join("");
+      const ascii = encode(plain, 96);
+      expect(ascii.type).toBe(ValueType.LATIN1);
+      expect(decode(ascii)).toBe(plain);
+      for (const character of odd) {
+        for (let at = 0; at <= length - character.length; at++) {
+          // A rope, as it comes from an addition, and a flat string.
+          const rope = `${plain.slice(0, at)}${character}${plain.slice(at + character.length)}`;
+          for (const text of [rope, structuredClone(rope)]) {
+            const encoded = encode(text, 96);
+            expect(decode(encoded)).toBe(text);
+            const wide = /[^\0-\xff]/.test(text);
+            const expected = !wide
+              ? ValueType.LATIN1
+              : text.isWellFormed()
+                ? ValueType.UTF8
+                : ValueType.UTF16;
+            expect(encoded.type).toBe(expected);
+          }
+        }
+      }
+    }
+  });
+
   test("a __proto__ in JSON is a property like any other", () => {
     const value = decode(encode(JSON.parse('{"__proto__":{"admin":true}}')));
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);

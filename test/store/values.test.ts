@@ -2,7 +2,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { open, type Store, type Value } from "../../src/index.ts";
-import { budget, expectSound, finish, freshPath, quickPath } from "./support.ts";
+import { budget, codeOf, expectSound, finish, freshPath, quickPath } from "./support.ts";
 import { values } from "./values.ts";
 
 // The limit of test/setup.ts holds for the first file of a process only.
@@ -139,6 +139,77 @@ describe("what was set comes back", () => {
     });
     expect(store.get("c")).toEqual(store.get("a"));
     expect(store.get("d")).toBe("from within");
+    finish(store);
+  });
+
+  test("code of the caller that runs in the middle of a set, and fails there, spoils nothing", () => {
+    const store = open<unknown>(quickPath(), { flushEvery: 0 });
+    const neighbours = Array.from({ length: 200 }, (_, i) => `neighbour ${i}`);
+    for (const key of neighbours) store.set(key, "x".repeat(key.length));
+    const tried: string[] = [];
+    // The value of a nested set was encoded, and then its key refused.
+    const nasty = {
+      toJSON() {
+        for (const key of [123 as unknown as string, "k".repeat(5000)]) {
+          tried.push(codeOf(() => store.set(key, "y".repeat(100_000))));
+        }
+        return 1;
+      },
+    };
+    store.set("a", nasty);
+    expect(tried).toEqual(["INVALID_KEY", "KEY_TOO_LONG"]);
+    expect(store.get("a")).toBe(1);
+    expect(store.compareAndSet("a", nasty, nasty)).toBe(true);
+    expect(store.compareAndSet("a", 2, nasty)).toBe(false);
+    expect(store.get("a")).toBe(1);
+    for (const key of neighbours) expect(store.get(key)).toBe("x".repeat(key.length));
+    expectSound(store);
+    finish(store);
+  });
+
+  test("an accessor of a key that writes to the store is an error, and what it was for is not stored", () => {
+    const store = open<unknown>(quickPath(), { keyEncoding: "ordered", flushEvery: 0 });
+    const trap = (work: () => void): [string, number] => {
+      const key: [string, number] = ["key", 1];
+      Object.defineProperty(key, 1, {
+        enumerable: true,
+        get: () => {
+          try {
+            work();
+          } catch {}
+          return 1;
+        },
+      });
+      return key;
+    };
+    store.set(["key", 1], 5);
+    const inside = (): void => void store.set(["other"], "not this");
+    expect(codeOf(() => store.set(trap(inside), 6))).toBe("INVALID_KEY");
+    expect(
+      codeOf(() =>
+        store.set(
+          trap(() => void store.set(["other"], 2n ** 80n)),
+          "z".repeat(90_000),
+        ),
+      ),
+    ).toBe("INVALID_KEY");
+    expect(codeOf(() => store.compareAndSet(trap(inside), 5, 6))).toBe("INVALID_KEY");
+    expect(store.add(trap(inside), 1)).toBe(6);
+    expect(store.get(["key", 1])).toBe(6);
+    expect(store.size).toBe(1);
+    // A buffer whose length the accessor changes.
+    const buffer = new ArrayBuffer(100_000, { maxByteLength: 200_000 });
+    const view = new Uint8Array(buffer);
+    expect(
+      codeOf(() =>
+        store.set(
+          trap(() => buffer.resize(150_000)),
+          view,
+        ),
+      ),
+    ).toBe("INVALID_VALUE");
+    expect(store.get(["key", 1])).toBe(6);
+    expectSound(store);
     finish(store);
   });
 

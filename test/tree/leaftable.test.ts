@@ -73,3 +73,21 @@ test("the table takes no more than it may, and says when it is too small", () =>
   for (let i = 0; i < 700; i++) table.add(spread(i), i + 1, true);
   expect(table.isFull).toBe(true);
 });
+
+test("a table that has lost something in many lines is too small, however few entries it has left", () => {
+  const table = new LeafTable(1000, 1 << 20);
+  // Each key comes again and again as another cell, as when others replace it; what a failed look-up drops comes last.
+  for (let i = 0; i < 1000; i++)
+    for (let times = 0; times < 4; times++) table.add(spread(i), i * 4 + times + 1, false);
+  for (let i = 0; i < 1000; i++)
+    for (let times = 0; times < 4; times++) table.remove(spread(i), i * 4 + times + 1);
+  expect(table.isFull).toBe(true);
+});
+
+test("what is lost again is no further loss", () => {
+  const table = new LeafTable(1000, 1 << 20);
+  for (let times = 0; times < 1000; times++) {
+    for (let i = 0; i < 1000; i++) table.add(spread(i), i + 1, false);
+  }
+  expect(table.isFull).toBe(false);
+});
