@@ -58,9 +58,8 @@ export const isMuch = (bytes: number): boolean => bytes >= MOST_WAITING * OWN_SH
  * reclaim; or if the disk is known to hold what came after its oldest leaf, so that `p` can without a sync.
  */
 export function waitingShare(p: Participant): number {
-  const { waiting, h } = p;
-  if (!isMuch(p.waitingBytes) || waiting.length === 0) return 0;
-  if (markedAt(h, waiting.oldestCell) <= load64(h, SB, SB_W_DISK)) return 0;
+  const { h } = p;
+  if (!isMuch(p.waitingBytes) || p.waiting.length === 0 || isOldestOnDisk(p)) return 0;
   // What a backup may still read is not reused, whatever the disk holds.
   if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return 0;
   const all = waitingOfAll(h);
@@ -68,6 +67,10 @@ export function waitingShare(p: Participant): number {
   const most = Math.max(MOST_WAITING, (used - all) * MOST_WAITING_SHARE);
   return p.waitingBytes >= most * OWN_SHARE ? all / most : 0;
 }
+
+/** Does the disk hold what came after the oldest leaf that waits for it? */
+export const isOldestOnDisk = (p: Participant): boolean =>
+  p.waiting.length > 0 && markedAt(p.h, p.waiting.oldestCell) <= load64(p.h, SB, SB_W_DISK);
 
 /** Frees at most `most` of this participant's retired cells; returns how many. Throws CORRUPT. */
 export function reclaim(p: Participant, most: number): number {

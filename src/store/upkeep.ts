@@ -5,7 +5,14 @@ import { sleepMs } from "../memory/platform.ts";
 import { load32, load64 } from "../memory/primitives.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { RECLAIM_EVERY, RECLAIM_MOST, reclaim, reclaimEvery, waitingShare } from "../reclaim/reclaim.ts";
+import {
+  isOldestOnDisk,
+  RECLAIM_EVERY,
+  RECLAIM_MOST,
+  reclaim,
+  reclaimEvery,
+  waitingShare,
+} from "../reclaim/reclaim.ts";
 import { collectOrphans, recoverIntent, recoverSlot } from "../recovery/recover.ts";
 import type { Flusher } from "./flusher.ts";
 
@@ -123,6 +130,8 @@ export class Upkeep {
       // Soon it will be too much. A program that lets the event loop go on does not wait for that.
       this.flusher.hurry();
     }
+    // Who inserts comes here for every slab: not for a handful of nodes, since each reclamation has others fenced.
+    if (p.retired < this.every / 4 && !isOldestOnDisk(p)) return false;
     return reclaim(p, RECLAIM_BEFORE_GROWTH) > 0;
   }
 
