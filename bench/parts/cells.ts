@@ -1,7 +1,8 @@
 /** Memory: a cell is taken, given back, retired and reclaimed. */
 import { AUX_SHIFT, NODE4, RETIRED, SB, SB_EPOCH, SLOT_SHIFT, TAG } from "../../src/memory/layout.ts";
 import { load32, store32 } from "../../src/memory/primitives.ts";
-import { RECLAIM_EVERY, RECLAIM_MOST, reclaim } from "../../src/reclaim/reclaim.ts";
+import { RECLAIM_EVERY } from "../../src/reclaim/participant.ts";
+import { RECLAIM_MOST, reclaim } from "../../src/reclaim/reclaim.ts";
 import type { Inside } from "./inside.ts";
 import type { Part } from "./part.ts";
 

@@ -1,3 +1,7 @@
+/** Changes between two reclamations, of one who is alone, and bytes of large leaves, of anybody: limbos stay small. */
+export const RECLAIM_EVERY = 64;
+export const BYTES_FOR_RECLAIM = 256 << 10;
+
 /**
  * A participant: one open store, in one thread, with one slot in the file's registry. All that the tree's verbs need
  * at hand travels in this object; its shape never changes after construction.
@@ -91,6 +95,8 @@ export class Participant {
   keyChange = 0;
   /** Changes that retired something since the last reclamation; large leaves count for more than one. */
   retired = 0;
+  /** Retired bytes that bring the next reclamation as near as one change does. */
+  bytesPerChange = BYTES_FOR_RECLAIM / RECLAIM_EVERY;
   /** Bytes of the leaves in `waiting`: an estimate after a recovery, exact again once it has been empty. */
   waitingBytes: number;
   /** The value that a number changed in place has now. */

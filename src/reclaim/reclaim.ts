@@ -16,10 +16,9 @@ import { markedAt } from "../node/leaf.ts";
 import { reclaimableBefore } from "./epoch.ts";
 import type { Limbo } from "./limbo.ts";
 import { isBefore } from "./order.ts";
-import type { Participant } from "./participant.ts";
+import { type Participant, RECLAIM_EVERY } from "./participant.ts";
 
-/** Changes between two reclamations, and the most cells that one of them frees: bounded work for a single write. */
-export const RECLAIM_EVERY = 64;
+/** The most cells that one reclamation frees: bounded work for a single write. */
 export const RECLAIM_MOST = 256;
 /**
  * Where there are others, each reclamation has the kernel fence them (epoch.ts), by an interrupt of every processor that

@@ -78,9 +78,6 @@ import {
 import type { Participant } from "../reclaim/participant.ts";
 import { lock } from "./lock.ts";
 
-/** Retired bytes that bring the next reclamation as near as one change does. */
-const BYTES_PER_CHANGE = 512;
-
 // Places of the redo record's words in the scratch buffer.
 const RECORD = SCRATCH_RECORD / 4;
 const place = (field: number): number => (field - INTENT_CELL) / 4;
@@ -314,7 +311,7 @@ export function commit(p: Participant): void {
     // How much of the file an old leaf takes: much that is retired by few changes is reclaimed as soon as little by many.
     if (oldLeaf !== 0) {
       const bytes = p.heap.bytesOf(oldLeaf);
-      p.retired += Math.floor(bytes / BYTES_PER_CHANGE);
+      p.retired += Math.floor(bytes / p.bytesPerChange);
       if (!isVoid) {
         p.waitingBytes += bytes;
         store64(h, me, SLOT_WAITING_BYTES, p.waitingBytes);

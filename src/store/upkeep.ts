@@ -4,15 +4,8 @@ import { SB, SB_EPOCH, SB_NO_IN_PLACE, SB_ORPHANS, SLOT_KEY_COUNT } from "../mem
 import { sleepMs } from "../memory/platform.ts";
 import { load32, load64 } from "../memory/primitives.ts";
 import { enter, leave, slotHoldingBack } from "../reclaim/epoch.ts";
-import type { Participant } from "../reclaim/participant.ts";
-import {
-  isOldestOnDisk,
-  RECLAIM_EVERY,
-  RECLAIM_MOST,
-  reclaim,
-  reclaimEvery,
-  waitingShare,
-} from "../reclaim/reclaim.ts";
+import { BYTES_FOR_RECLAIM, type Participant, RECLAIM_EVERY } from "../reclaim/participant.ts";
+import { isOldestOnDisk, RECLAIM_MOST, reclaim, reclaimEvery, waitingShare } from "../reclaim/reclaim.ts";
 import { collectOrphans, recoverIntent, recoverSlot } from "../recovery/recover.ts";
 import type { Flusher } from "./flusher.ts";
 
@@ -95,6 +88,7 @@ export class Upkeep {
   reclaim(p: Participant): void {
     p.retired = 0;
     this.every = reclaimEvery(p.h);
+    p.bytesPerChange = BYTES_FOR_RECLAIM / this.every;
     p.heap.pages.notice();
     if (this.due) this.syncForRoom(p);
     else reclaim(p, RECLAIM_MOST * (this.every / RECLAIM_EVERY));
