@@ -19,6 +19,8 @@ const MOST_TRIES = 10;
 /** Cells that are freed at most before the file grows by a slab, and in one turn of an event loop that is idle. */
 const RECLAIM_BEFORE_GROWTH = 4096;
 const RECLAIM_BETWEEN = 4096;
+/** How much may wait for the disk while another is at a sync, of what may otherwise. */
+const MOST_WITHOUT_SYNC = 1.25;
 
 /** An exception in the middle of a change: what was begun is undone, or finished, as for the dead. */
 export function abort(p: Participant): void {
@@ -143,7 +145,7 @@ export class Upkeep {
   private syncNow(share: number): void {
     try {
       // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
-      this.flusher.flushSync(true, share > 2 ? Number.POSITIVE_INFINITY : 0);
+      this.flusher.flushSync(true, share > MOST_WITHOUT_SYNC ? Number.POSITIVE_INFINITY : 0);
     } catch (error) {
       // Nothing that was asked for here: the write has succeeded. Whoever flushes or closes finds the same.
       if (!(error instanceof BancosError)) throw error;
