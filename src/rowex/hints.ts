@@ -308,6 +308,10 @@ export class Hints {
         const from = slab * SLAB_UNITS + this.sweepCell * (stride >>> 3);
         const found = hashLeaves(h, from, stride, count, SCRATCH_LEAVES, MOST_DIGITS);
         const list = SCRATCH_LEAVES >>> 2;
+        // The waits for the lines of the table, one for each leaf, overlap that way.
+        let any = 0;
+        for (let i = 0; i < found; i++) any ^= table.touch(words[list + i * 2 + 1]!);
+        this.touched = any;
         for (let i = 0; i < found; i++) table.add(words[list + i * 2 + 1]!, words[list + i * 2]!, false);
         this.sweepCell += count;
       }
