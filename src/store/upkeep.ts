@@ -107,11 +107,10 @@ export class Upkeep {
 
   /**
    * In the middle of a change that needs memory beyond all that was ever used (heap.ts): reclaims first. If too much waits
-   * for the disk, the file grows by this once and a sync is due as soon as the change has ended: here it would hold an
-   * epoch, and what others retire meanwhile would make the file larger. (Not so for a large value, by which the file would
-   * grow by much.) So a program that only deletes, or finds room,
-   * never waits for the disk. Our own epoch holds back what was retired in it, which is little. Returns whether there is
-   * more room now.
+   * for the disk, the file grows by this once, and a sync is due as soon as the change has ended: here it would hold an
+   * epoch, and what others retire meanwhile would make the file larger. Only a large value, by which the file would grow by
+   * much, syncs here. So a program that only deletes, or finds room, never waits for the disk. Our own epoch holds back what
+   * was retired in it, which is little. Returns whether there is more room now.
    */
   beforeGrowth(p: Participant, isLarge: boolean): boolean {
     const share = waitingShare(p);
@@ -147,7 +146,7 @@ export class Upkeep {
       // Another may be at it whose event loop is held up, and who does not see that his sync has ended: not too long.
       this.flusher.flushSync(true, share > MOST_WITHOUT_SYNC ? Number.POSITIVE_INFINITY : 0);
     } catch (error) {
-      // Nothing that was asked for here: the write has succeeded. Whoever flushes or closes finds the same.
+      // Nothing that was asked for here, and no reason for the write to fail. Whoever flushes or closes finds the same.
       if (!(error instanceof BancosError)) throw error;
     }
   }

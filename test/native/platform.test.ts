@@ -14,6 +14,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Cells and lengths of a mapping of three times 64 KiB, in it and beyond. */
+const RANGES = [
+  [0, 3 * 65_536],
+  [2048, 16_384],
+  [2048, 0],
+  [0, 3 * 65_536 + 1],
+  [-1, 65_536],
+  [0, -1],
+] as const;
+
 const freshPath = (): string => join(folder, `file-${count++}`);
 
 /** The code of the PlatformError that `work` throws. */
@@ -270,16 +280,7 @@ describe("mappings", () => {
   test("populate changes nothing, and takes any range", () => {
     const mapped = mapNew(3 * 65_536);
     store32(mapped.h, 2048, 0, 7);
-    for (const [cell, length] of [
-      [0, 3 * 65_536],
-      [2048, 16_384],
-      [2048, 0],
-      [0, 3 * 65_536 + 1],
-      [-1, 65_536],
-      [0, -1],
-    ] as const) {
-      os.populate(mapped.h, cell, length);
-    }
+    for (const [cell, length] of RANGES) os.populate(mapped.h, cell, length);
     os.populate(mapped.h + 1, 0, 16_384);
     os.populate(-1, 0, 16_384);
     expect(load32(mapped.h, 2048, 0)).toBe(7);
@@ -292,14 +293,7 @@ describe("mappings", () => {
       const mapped = mapNew(3 * 65_536, mode);
       store32(mapped.h, 2048, 0, 7);
       for (const call of [os.letGo, os.writeBack]) {
-        for (const [cell, length] of [
-          [0, 3 * 65_536],
-          [2048, 16_384],
-          [2048, 0],
-          [0, 3 * 65_536 + 1],
-          [-1, 65_536],
-          [0, -1],
-        ] as const) {
+        for (const [cell, length] of RANGES) {
           call(mapped.h, cell, length);
           expect(load32(mapped.h, 2048, 0)).toBe(7);
         }
