@@ -12,7 +12,7 @@ import { BancosError } from "../errors.ts";
 import { embeddedLibrary, type Place } from "./embedded.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 10;
+export const ABI_VERSION = 11;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -125,6 +125,7 @@ export const DECLARATIONS = {
   bancos_handleInfo: f(["i32", "i32"], "f64"),
   bancos_syncRange: f(["i32", "f64", "f64"], "i32"),
   bancos_populate: f(["i32", "i32", "i32"], "void"),
+  bancos_prefault: f(["ptr", "f64"], "void"),
   bancos_letGo: f(["i32", "i32", "i32"], "void"),
   bancos_writeBack: f(["i32", "i32", "i32"], "void"),
   bancos_letOthersFence: f([], "i32"),

@@ -251,6 +251,11 @@ export function populate(h: number, cell: number, length: number): void {
   symbols.bancos_populate(h, cell, length);
 }
 
+/** The same for `array`, in plain memory, that is about to be written in no order. */
+export function prefault(array: Int32Array): void {
+  symbols.bancos_prefault(array, array.byteLength);
+}
+
 /**
  * Gives back `length` bytes of pages from `cell`, the start of a slab: this process takes them from the file again when it
  * next touches them. Nothing that was stored is lost. Does nothing to a mapping that is not "shared".

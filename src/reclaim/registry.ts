@@ -16,9 +16,11 @@ import {
   SLOT_ALIVE,
   SLOT_BY_MASK,
   SLOT_BY_SHIFT,
+  SLOT_BYTES,
   SLOT_EPOCH,
   SLOT_FREE,
   SLOT_INCARNATION_SHIFT,
+  SLOT_KEY_COUNT,
   SLOT_PID,
   SLOT_PID_NAMESPACE,
   SLOT_ROLE,
@@ -47,6 +49,7 @@ import {
   store32,
   store64,
   storeF64,
+  sum64,
 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { hasLimbo } from "./limbo.ts";
@@ -62,6 +65,10 @@ export const slotWord = (incarnation: number, by: number, state: number): number
 
 /** Highest slot ever claimed, so that nobody looks at 512. */
 export const slotsUsed = (h: number): number => Math.min(load32(h, SB, SB_SLOTS_USED), SLOTS);
+
+/** How many keys there are: what all slots ever used have added, less what they have removed. */
+export const countKeys = (h: number): number =>
+  sum64(h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
 
 /**
  * Claims a free slot for this thread. Throws TOO_MANY_PARTICIPANTS. Slots of the dead must have been recovered before.

@@ -33,7 +33,6 @@ import {
   SB,
   SB_EPOCH,
   SB_FRONTIER,
-  SB_SLOTS_USED,
   SLAB_BYTES,
   SLAB_CELLS,
   SLAB_FREE,
@@ -42,9 +41,7 @@ import {
   SLAB_RUN_NEXT,
   SLAB_UNITS,
   SLOT_ALIVE,
-  SLOT_BYTES,
   SLOT_FREE,
-  SLOT_KEY_COUNT,
   SLOT_LIMBO,
   SLOT_MASK,
   SLOT_PRIVATE0,
@@ -60,7 +57,7 @@ import {
   UNIT,
 } from "../memory/layout.ts";
 import { sleepMs } from "../memory/platform.ts";
-import { load8, load32, sum64 } from "../memory/primitives.ts";
+import { load8, load32 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { SCRATCH_KEYS } from "../memory/scratch.ts";
 import { entryClass, entryIsSound, entryKind, entryOwner, nextInRun } from "../memory/slabs.ts";
@@ -71,7 +68,7 @@ import { enter, leave, reclaimableBefore } from "../reclaim/epoch.ts";
 import { visitLimbo } from "../reclaim/limbo.ts";
 import { isBefore } from "../reclaim/order.ts";
 import type { Participant } from "../reclaim/participant.ts";
-import { isDead, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
+import { countKeys, isDead, ROLE_WRITER, slotState, slotsUsed } from "../reclaim/registry.ts";
 import { isValidLeaf } from "./rebuild.ts";
 import { recoverSlot } from "./recover.ts";
 
@@ -251,7 +248,7 @@ class Look {
     this.reached = new Cells(p.region);
     this.inLimbo = new Cells(p.region);
     this.chunks = new Cells(p.region);
-    this.expected = sum64(this.h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(this.h, SB, SB_SLOTS_USED));
+    this.expected = countKeys(this.h);
   }
 
   run(): VerifyReport {
@@ -263,7 +260,7 @@ class Look {
     } finally {
       leave(this.p);
     }
-    const counted = sum64(this.h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(this.h, SB, SB_SLOTS_USED));
+    const counted = countKeys(this.h);
     if (counted !== this.keys) {
       this.report("KEY_COUNT", slotCell(1), `the slots count ${counted} keys, the tree has ${this.keys}`);
     }

@@ -8,6 +8,7 @@
  * finds none there either is lost. The table has no more lines than its keys need: what a look-up waits for is this one
  * line, and the smaller the table the likelier the processor has it.
  */
+import { prefault } from "../memory/platform.ts";
 
 /** Cells in a line; behind them, two in a word, their marks; then the flags. */
 const WAYS = 10;
@@ -51,6 +52,7 @@ export class LeafTable {
     const pairs = Math.ceil(Math.min(keys / (2 * WAYS * FULL), mostBytes / (2 * LINE_WORDS * 4)));
     const lines = Math.max(1, pairs) * 2;
     this.words = new Int32Array(lines * LINE_WORDS);
+    prefault(this.words);
     this.marks = new Uint16Array(this.words.buffer);
     this.scale = lines / 2 ** 32;
     this.most = Math.floor(lines * WAYS * FULL);

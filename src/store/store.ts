@@ -1,8 +1,7 @@
 import { describeKey } from "../codec/describe.ts";
 import { type KeyCodec, type KeyEncoding, ValueEncoder } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
-import { SB, SB_SLOTS_USED, SLOT_BYTES, SLOT_KEY_COUNT, slotCell } from "../memory/layout.ts";
-import { CHECK_SUMS, load32, sum64 } from "../memory/primitives.ts";
+import { CHECK_SUMS } from "../memory/primitives.ts";
 import {
   LANES,
   SCRATCH_FOUND,
@@ -14,7 +13,7 @@ import { hasKey, TYPE_FLOAT64 } from "../node/leaf.ts";
 import { enter, leave } from "../reclaim/epoch.ts";
 import type { Participant } from "../reclaim/participant.ts";
 import { reclaim } from "../reclaim/reclaim.ts";
-import { ROLE_READER } from "../reclaim/registry.ts";
+import { countKeys, ROLE_READER } from "../reclaim/registry.ts";
 import { endBackup } from "../recovery/backup.ts";
 import { collectOrphans, recoverTheDead } from "../recovery/recover.ts";
 import { type VerifyProgress, type VerifyReport, verifyRegion } from "../recovery/verify.ts";
@@ -661,7 +660,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    */
   get size(): number {
     const { h } = this.participant();
-    return sum64(h, slotCell(1), SLOT_KEY_COUNT, SLOT_BYTES, load32(h, SB, SB_SLOTS_USED));
+    return countKeys(h);
   }
 
   // ---- groups ----------------------------------------------------------------------------------------------------------

@@ -288,6 +288,23 @@ describe("mappings", () => {
     mapped.close();
   });
 
+  test("prefault changes nothing, and takes any array", () => {
+    const words = new Int32Array((6 << 20) / 4);
+    for (let i = 0; i < words.length; i += 1000) words[i] = i;
+    for (const [from, length] of [
+      [0, words.length],
+      [0, 0],
+      [1, 1],
+      [3, 16_384 * 3],
+      [words.length - 1, 1],
+      [words.length - 600_001, 600_000],
+    ] as const) {
+      os.prefault(words.subarray(from, from + length));
+      os.prefault(new Int32Array(length));
+    }
+    for (let i = 0; i < words.length; i++) if (words[i] !== (i % 1000 === 0 ? i : 0)) throw new Error(`${i}`);
+  });
+
   test("letGo and writeBack lose nothing of a shared mapping, nor of a private one, and take any range", () => {
     for (const mode of ["shared", "private"] as const) {
       const mapped = mapNew(3 * 65_536, mode);

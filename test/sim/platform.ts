@@ -216,6 +216,8 @@ export function syncRange(_h: number, off: number, len: number): void {
 
 export function populate(_h: number, _cell: number, _length: number): void {}
 
+export function prefault(_array: Int32Array): void {}
+
 export function letGo(_h: number, _cell: number, _length: number): void {}
 
 export function writeBack(_h: number, _cell: number, _length: number): void {}

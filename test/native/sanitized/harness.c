@@ -324,6 +324,7 @@ static void one_call(void) {
     memset(buffer, v, (size_t)length);
     sink += bancos_copyInFrom(h, c, some_offset(1), buffer, length);
     sink += bancos_copyOutTo(h, c, some_offset(1), buffer, length) + bancos_hashFrom(buffer, length, v);
+    bancos_prefault(buffer, below(2) ? length : -some_double());
     free(buffer);
     break;
   }
