@@ -407,10 +407,17 @@ static inline void prefetch(const u8 *p) {
 #endif
 }
 
+/* A small node or leaf may begin at the end of one cache line and go on in the next. */
+#define SMALL_CELL 40
+static inline void prefetch_cell(const u8 *p) {
+  prefetch(p);
+  prefetch(p + SMALL_CELL);
+}
+
 void bancos_prefetch(i32 h, i32 cell) {
   u8 *p = readable(h, cell, 0, 8);
   if (p)
-    prefetch(p);
+    prefetch_cell(p);
 }
 
 /* ---- Non-temporal stores and write-back, for a file in persistent memory ---- */
@@ -753,13 +760,6 @@ static inline u8 *node_bytes(i32 h, i32 node, u32 kind) {
   return kind >= NODE4 && kind <= NODE256 ? readable(h, node, 0, size) : (u8 *)0;
 }
 
-/* A small node or leaf may begin at the end of one cache line and go on in the next. */
-#define SMALL_CELL 40
-static inline void prefetch_leaf(u8 *p) {
-  prefetch(p);
-  prefetch(p + SMALL_CELL);
-}
-
 /* Slots in use of a Node4 or Node16: count first, then what it covers. */
 static inline u32 slots_in_use(u8 *p, u32 most) {
   u32 used = get32(p + NODE_COUNTS) & 0xff;
@@ -802,7 +802,7 @@ i32 bancos_childOf(i32 h, i32 node, i32 tag, i32 digit, i32 tagOff) {
     u8 *c = readable(h, (i32)child, 0, 4);
     /* What lies behind the tag comes while the tag does. */
     if (c)
-      prefetch_leaf(c);
+      prefetch_cell(c);
     if (out)
       poke32(out, c ? get32(c) : 0);
   }
@@ -925,7 +925,7 @@ static inline u32 ask(i32 h, walker *w, u32 child, u32 above) {
   u8 *c = readable(h, (i32)child, 0, 4);
   u32 leaf = c && in_leaf_slab(h, (i32)child);
   if (c && !(leaf && w->only_cells))
-    prefetch_leaf(c);
+    prefetch_cell(c);
   return above << WALK_DEPTH | leaf;
 }
 
@@ -1301,7 +1301,7 @@ i32 bancos_findLeaf(i32 h, i32 cell, i32 scratchOff, i32 len, i32 valueOff, i32 
   u8 *begin = readable(h, cell, 0, LEAF_KEY);
   if (!key || !begin)
     return 0;
-  prefetch_leaf(begin);
+  prefetch_cell(begin);
   u32 keys_sum = 0;
   if (out && (checks & CHECK_SUMS))
     keys_sum = (u32)hash_bytes(key, (u64)len, (i32)leaf_seed((u32)salt, (u32)cell, TYPE_FLOAT64, (u32)len));
@@ -1384,7 +1384,7 @@ i32 bancos_gather(i32 h, i32 listOff, i32 n, i32 outOff, i32 outSize, i32 values
     if (i + LEAVES_AHEAD < n) {
       u64 next = place(peek32(list + (u64)(i + LEAVES_AHEAD) * 4), 0);
       if (next < limit)
-        prefetch_leaf(past(base, next));
+        prefetch_cell(past(base, next));
     }
     if (i < 0)
       continue;

@@ -281,11 +281,13 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     const result: (V | undefined)[] = new Array(keys.length);
     this.lanes ??= new Lanes(p.scratch);
     const { codec, lanes, verifyReads } = this;
+    // Of this call alone: an array may have accessors, and those use this store.
+    const asked: K[] = [];
     for (let from = 0; from < keys.length; from += LANES) {
       const count = Math.min(LANES, keys.length - from);
       let touched = 0;
-      // Before the first is encoded: an array may have accessors, and those use this store.
-      const asked = keys.slice(from, from + count);
+      // Before the first is encoded.
+      for (let i = 0; i < count; i++) asked[i] = keys[from + i]!;
       for (let i = 0; i < count; i++) touched ^= codec.touch(asked[i]);
       lanes.touched = touched;
       let long = 0;
