@@ -6,6 +6,7 @@ import { numbers, type Subject } from "./subject.ts";
 
 const RANGES = 2000;
 const LIMIT = 100;
+const LARGER = 5;
 
 export async function warmUp(subject: Subject): Promise<void> {
   const { each, ordered, writesOnly } = ABILITIES[subject.name];
@@ -26,4 +27,9 @@ export async function warmUp(subject: Subject): Promise<void> {
   await store.deleteEach(keys.slice(0, keys.length >> 1));
   await store.deleteAll(keys.slice(keys.length >> 1));
   await store.close();
+  // A larger one: growing, and keys in their order, take other paths through the code.
+  const sorted = await subject.open(subject.newFolder());
+  const more = subject.data.keys.slice(0, subject.effort.warm * LARGER).sort(compareKeys);
+  await sorted.setAll(more, numbers(0, more.length));
+  await sorted.close();
 }
