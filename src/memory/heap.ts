@@ -60,9 +60,10 @@ export class Heap {
   private readonly searchAt = new Int32Array(CLASSES);
   /**
    * Called before more of the file comes into use than ever was, but for limbo, which grows while it is being emptied.
-   * Frees what it can, takes nothing, and returns whether it has freed anything. `isLarge`: for a run of slabs.
+   * Frees what it can, takes nothing, and returns whether it has freed anything. `sizeClass`: what the memory is for; 0: a
+   * run of slabs.
    */
-  beforeGrowth: (isLarge: boolean) => boolean = () => false;
+  beforeGrowth: (sizeClass: number) => boolean = () => false;
 
   constructor(region: Region, slot: number) {
     this.region = region;
@@ -92,7 +93,7 @@ export class Heap {
   takeLeaf(bytes: number): number {
     if (bytes <= LARGEST_CELL) return this.take(leafClass(bytes));
     const count = Math.ceil(bytes / SLAB_BYTES);
-    if (load32(this.h, SB, SB_FREE_SLABS) < count) this.beforeGrowth(true);
+    if (load32(this.h, SB, SB_FREE_SLABS) < count) this.beforeGrowth(0);
     return (takeRun(this.region, count, this.slot) * SLAB_UNITS) | 0;
   }
 
@@ -110,7 +111,7 @@ export class Heap {
       abandonSlab(region, old, sizeClass, 0);
     }
     if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
-    if (sizeClass !== LIMBO && load32(this.h, SB, SB_FREE_SLABS) <= 0 && this.beforeGrowth(false)) {
+    if (sizeClass !== LIMBO && load32(this.h, SB, SB_FREE_SLABS) <= 0 && this.beforeGrowth(sizeClass)) {
       if (this.adoptAny(sizeClass, least)) return this.take(sizeClass);
     }
     let slab: number;

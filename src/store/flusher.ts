@@ -226,6 +226,20 @@ export class Flusher {
   }
 
   /**
+   * Just before a sync in this thread, whatever its size: lets go of windows (memory/pages.ts), and begins to have them
+   * written.
+   */
+  letGo(): void {
+    const { region, participant } = this.opened;
+    const { pages } = participant.heap;
+    for (const cell of pages.dense()) {
+      letGo(region.h, cell, pages.windowBytes(cell));
+      writeBack(region.h, cell, pages.windowBytes(cell));
+    }
+    pages.forget();
+  }
+
+  /**
    * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. Where another
    * participant is at it, returns after `patience` milliseconds at the latest.
    */
@@ -235,7 +249,7 @@ export class Flusher {
     if (!registered) return;
     region.checkLength();
     checkSyncError(region);
-    participant.heap.pages.forget();
+    this.letGo();
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
     if (this.syncing === null) {
       trySyncNow(region, slot, (owner) => recoverSlot(region, owner, slot), settle, patience);

@@ -98,7 +98,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     this.flusher = new Flusher(this.opened, checked.flushEvery);
     this.upkeep = new Upkeep(this.flusher);
     const { participant } = this.opened;
-    participant.heap.beforeGrowth = (isLarge) => this.upkeep.beforeGrowth(participant, isLarge);
+    participant.heap.beforeGrowth = (sizeClass) => this.upkeep.beforeGrowth(participant, sizeClass);
     const isOpen = (): boolean => this.participantOrNull === participant;
     this.flusher.onRoom = () => this.upkeep.afterSync(participant, isOpen);
     this.payload = new ValueEncoder(this.opened.region.scratch, SCRATCH_VALUE, SCRATCH_VALUE_BYTES);
@@ -932,7 +932,11 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       if (this.flusher.isWaited) this.flusher.flushSync();
       // Who only reads leaves a file that was closed in order as it is.
-      if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
+      if (!this.readOnly) {
+        reclaim(p, Number.MAX_SAFE_INTEGER);
+        // Closing syncs if nobody else writes.
+        this.flusher.letGo();
+      }
     } finally {
       this.flusher.close();
       this.participantOrNull = null;

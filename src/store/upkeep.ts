@@ -1,5 +1,6 @@
 /** What a store does beside its writes: undo what an exception cut short, make room, reclaim, look after others. */
 import { BancosError } from "../errors.ts";
+import { FIRST_LEAF_CLASS } from "../memory/classes.ts";
 import { SB, SB_EPOCH, SB_NO_IN_PLACE, SB_ORPHANS, SLOT_KEY_COUNT } from "../memory/layout.ts";
 import { sleepMs } from "../memory/platform.ts";
 import { load32, load64 } from "../memory/primitives.ts";
@@ -109,16 +110,18 @@ export class Upkeep {
    * In the middle of a change that needs memory beyond all that was ever used (heap.ts): reclaims first. If too much waits
    * for the disk, the file grows by this once, and a sync is due as soon as the change has ended: here it would hold an
    * epoch, and what others retire meanwhile would make the file larger. Only a large value, by which the file would grow by
-   * much, syncs here. So a program that only deletes, or finds room, never waits for the disk. Our own epoch holds back what
-   * was retired in it, which is little. Returns whether there is more room now.
+   * much, syncs here. Nodes are worth no sync: only leaves wait for the disk, and who takes nodes alone is deleting, a few
+   * slabs of smaller nodes for many larger ones. So a program that only deletes, or finds room, never waits for the disk. Our
+   * own epoch holds back what was retired in it, which is little. Returns whether there is more room now. `sizeClass`: as of
+   * `Heap.beforeGrowth`.
    */
-  beforeGrowth(p: Participant, isLarge: boolean): boolean {
+  beforeGrowth(p: Participant, sizeClass: number): boolean {
     const share = waitingShare(p);
-    if (share > 1 && isLarge) {
+    if (share > 1 && sizeClass === 0) {
       this.syncNow(share);
       return reclaim(p, Number.MAX_SAFE_INTEGER) > 0;
     }
-    if (share > 1) {
+    if (share > 1 && sizeClass >= FIRST_LEAF_CLASS) {
       this.due = true;
       p.retired = Number.MAX_SAFE_INTEGER;
     } else if (share > 1 / 2) {

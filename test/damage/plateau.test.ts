@@ -71,6 +71,22 @@ test("who deletes waits for no disk; who writes afterwards, once, and finds the 
   finish(store);
 });
 
+test("nor does who deletes in any order, for the smaller nodes that this takes", () => {
+  const path = freshPath();
+  const store = open(path, { flushEvery: 0 });
+  const pick = random(seed);
+  const keys = Array.from({ length: 60_000 }, () => pick(2 ** 31).toString(36));
+  for (const key of keys) store.set(key, "x".repeat(200));
+  store.flushSync();
+  const before = syncsOf(path);
+  const size = statSync(path).size;
+  for (const key of keys) store.delete(key);
+  expect(store.size).toBe(0);
+  expect(syncsOf(path)).toBe(before);
+  expect(statSync(path).size).toBeLessThan(size * 1.1);
+  finish(store);
+});
+
 test("what waits for the disk when a program has nothing to do is free some time later", async () => {
   const path = freshPath();
   const store = open(path, { flushEvery: 0 });

@@ -1,5 +1,6 @@
 /** Which pages a participant knows to have been written to, and what it lets go of around a sync. */
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { open } from "../../src/index.ts";
 import { SB, SB_S, SLAB_BYTES } from "../../src/memory/layout.ts";
 import { Pages, WINDOW_BYTES } from "../../src/memory/pages.ts";
@@ -68,6 +69,36 @@ test("a sync that another has begun is noticed once", () => {
     pages.notice();
     expect(pages.dense()).toEqual([WINDOW_UNITS]);
   });
+});
+
+/** Bytes of the file at `path` that this process has mapped. */
+function resident(path: string): number {
+  const maps = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const own = maps.filter((map) => map.slice(0, map.indexOf("\n")).endsWith(path));
+  expect(own).not.toBeEmpty();
+  return own.reduce((sum, map) => sum + Number(/^Rss:\s+(\d+) kB/m.exec(map)?.[1]) * 1024, 0);
+}
+
+test("a sync in this thread lets go of what was written to, and loses nothing", () => {
+  const path = freshPath();
+  let store = open<string>(path, { flushEvery: 0 });
+  const write = (): void => {
+    for (let i = 0; i < 30_000; i++) store.set(`key ${i}`, `${i}`.padEnd(400, "."));
+  };
+  const expectAll = (): void => {
+    for (let i = 0; i < 30_000; i++) expect(store.get(`key ${i}`)).toBe(`${i}`.padEnd(400, "."));
+  };
+  write();
+  expect(resident(path)).toBeGreaterThan(12_000_000);
+  store.flushSync();
+  expect(resident(path)).toBeLessThan(4_000_000);
+  expectAll();
+  write();
+  store.close();
+  store = open<string>(path, { flushEvery: 0 });
+  expectAll();
+  expectSound(store);
+  finish(store);
 });
 
 test.skipIf(memoryFolder !== "/dev/shm")("nothing is let go of where files are in memory", () => {
