@@ -1,4 +1,4 @@
-/** Every verb on a small store of its own, before anything is measured: the compiler has seen the code then. */
+/** Every verb on a store of its own, before anything is measured: the compiler has seen the code then. */
 import { compareKeys, prefixes } from "../data.ts";
 import { ABILITIES } from "../stores/index.ts";
 import { readAll } from "./read.ts";

@@ -20,7 +20,7 @@
  */
 import { statfsSync } from "node:fs";
 import { SB, SB_S, SLAB_BYTES, UNIT } from "./layout.ts";
-import { letGo, populate } from "./platform.ts";
+import { letGo, populate, writeBack } from "./platform.ts";
 import { load64 } from "./primitives.ts";
 import type { Region } from "./region.ts";
 
@@ -107,7 +107,7 @@ export class Pages {
   /** First cells of the windows in which much was written to since the last sync. Empty where a sync protects nothing. */
   dense(): number[] {
     const found: number[] = [];
-    // Who syncs after each change looks at no window.
+    // Who syncs after each change, or a few, looks at no window.
     if (this.written < ENOUGH) return found;
     const { generation, groupSeen, groupCount } = this;
     for (let first = 0; first < groupSeen.length; first += WINDOW) {
@@ -137,6 +137,18 @@ export class Pages {
   /** Bytes of the window at `cell` that the file has. */
   windowBytes(cell: number): number {
     return Math.min(WINDOW_BYTES, this.region.capacity * SLAB_BYTES - cell * UNIT);
+  }
+
+  /**
+   * A sync in this thread has begun, and the disk is about to be asked for: all dense windows are let go of, and begin to be
+   * written.
+   */
+  letGo(): void {
+    for (const cell of this.dense()) {
+      letGo(this.region.h, cell, this.windowBytes(cell));
+      writeBack(this.region.h, cell, this.windowBytes(cell));
+    }
+    this.forget();
   }
 
   /** Between two changes: if somebody has begun a sync since the last call, lets go of what that is about to protect. */

@@ -275,15 +275,18 @@ function raiseMaxSlabs(h: number, maxSlabs: number): void {
 
 // ---- going -----------------------------------------------------------------------------------------------------------
 
-/** Leaves the file. The last writer syncs it and notes that it was closed in order. Throws IO_ERROR; has left then. */
-export function part(region: Region, slot: number, role: number): void {
+/**
+ * Leaves the file. The last writer syncs it, `begun` as of `syncNow`, and notes that it was closed in order. Throws IO_ERROR;
+ * has left then.
+ */
+export function part(region: Region, slot: number, role: number, begun: () => void): void {
   lockOpen(region.fd);
   try {
     adoptRecoveriesOf(region, slot, slot);
     if (role === ROLE_WRITER && !anyoneAlive(region, slot, ROLE_WRITER)) {
       // A file that was closed in order has nothing left to redo.
       recoverTheDead(region, slot);
-      syncNow(region, slot, (owner) => recoverSlot(region, owner, slot));
+      syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun });
       store32(region.h, SB, SB_CLEAN, 1);
       syncRange(region.h, 0, SLAB_BYTES);
     }

@@ -123,9 +123,13 @@ export function failSync(region: Region, error: unknown): BancosError {
   });
 }
 
-/** Steps 2 to 5, in this thread. The caller holds the sync lock; `slot` is its own. Throws IO_ERROR. */
-export function syncHolding(region: Region, slot: number): void {
+/**
+ * Steps 2 to 5, in this thread. The caller holds the sync lock; `slot` is its own. `begun` is called before the disk is.
+ * Throws IO_ERROR.
+ */
+export function syncHolding(region: Region, slot: number, begun: () => void): void {
   const sync = beginSync(region, slot);
+  begun();
   try {
     syncFile(region.fd);
   } catch (error) {
@@ -144,22 +148,24 @@ function isOfThisThread(h: number, slot: number): boolean {
   );
 }
 
-/**
- * Returns when a sync that started after the call has ended, with `settle` one that W_DISK covers; runs it, unless another
- * participant does in time. `onWait` is called with the syncing slot now and then while another is at it. Throws IO_ERROR.
- */
-export function syncNow(region: Region, slot: number, onWait: (owner: number) => void, settle = false): void {
-  trySyncNow(region, slot, onWait, settle, Number.POSITIVE_INFINITY);
+/** How a sync in this thread goes. */
+export interface SyncNow {
+  /** Called with the syncing slot now and then while another is at it. */
+  readonly onWait: (owner: number) => void;
+  /** Called when a sync of our own has begun, before the disk is. */
+  readonly begun: () => void;
+  /** Not before W_DISK covers it. */
+  readonly settle?: boolean;
+  /** Milliseconds after which it returns while another is at it; without end unless it says so. */
+  readonly patience?: number;
 }
 
-/** As {@link syncNow}, but returns when another has been at it for `patience` milliseconds. */
-export function trySyncNow(
-  region: Region,
-  slot: number,
-  onWait: (owner: number) => void,
-  settle: boolean,
-  patience: number,
-): void {
+/**
+ * Returns when a sync that started after the call has ended; runs it, unless another participant does in time. Throws
+ * IO_ERROR.
+ */
+export function syncNow(region: Region, slot: number, how: SyncNow): void {
+  const { onWait, begun, settle = false, patience = Number.POSITIVE_INFINITY } = how;
   const h = region.h;
   const ticket = syncTicket(h);
   let waited = 0;
@@ -170,7 +176,7 @@ export function trySyncNow(
     if (trySyncLock(h, slot)) break;
     if (isOfThisThread(h, syncOwner(h))) {
       // A background flush of another store in this thread, which can't go on while we wait: sync under its lock.
-      syncHolding(region, slot);
+      syncHolding(region, slot, begun);
       if (settle) settleHolding(region);
       return;
     }
@@ -185,7 +191,7 @@ export function trySyncNow(
   }
   try {
     checkSyncError(region);
-    if (!isSynced(h, ticket)) syncHolding(region, slot);
+    if (!isSynced(h, ticket)) syncHolding(region, slot, begun);
     if (settle) settleHolding(region);
   } finally {
     syncUnlock(h, slot);

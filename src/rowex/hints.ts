@@ -7,7 +7,7 @@
  * leaf has this very key. README.md of this folder, "Hints", says why that is enough. A hint that fails costs one
  * descent, as if there had been none.
  *
- * Who has searched for some keys learns where all are, by sweeping over the slabs of leaves, a piece at each further
+ * Who has searched for a sixteenth of the keys learns where all are, by sweeping over the slabs of leaves, a piece at each further
  * search. From then on, for as long as nobody else puts leaves into the tree, what the table does not name is absent:
  * {@link Hints.provesAbsent}; README.md, "Absence".
  *
@@ -73,6 +73,8 @@ const TAG_WORD = SCRATCH_TAG >>> 2;
  * more has lost little by waiting.
  */
 const KEYS_PER_SEARCH = 16;
+/** Where the table has no room for all, and holds what is asked for, there is no sweep to be paid for. */
+const SEARCHES_FOR_CACHE = 1 << 14;
 /** Searches, after as many, between two looks at how many keys there are. */
 const COUNT_EVERY = 64;
 /** Cells that one search sweeps over. */
@@ -95,7 +97,7 @@ function prefetchLeaf(p: Participant, leaf: number): void {
 }
 
 export class Hints {
-  /** Null as long as few keys were searched for. */
+  /** Null as long as too few keys were searched for. */
   private table: LeafTable | null = null;
   private readonly nodes = new HintTable(MOST_NODE_LINES);
   /** Hash of the key that was searched for last. */
@@ -226,7 +228,8 @@ export class Hints {
       this.missed++;
       if (this.mostBytes === 0 || (this.missed > COUNT_EVERY && this.missed % COUNT_EVERY !== 0)) return;
       const keys = countKeys(p.h);
-      if (keys <= this.missed * KEYS_PER_SEARCH) this.begin(p, keys);
+      const enough = this.isTooMany(keys) ? SEARCHES_FOR_CACHE : keys / KEYS_PER_SEARCH;
+      if (this.missed >= enough) this.begin(p, keys);
       return;
     }
     if (leaf !== 0) {
@@ -235,6 +238,10 @@ export class Hints {
     }
     if (this.sweepSlab !== 0) this.sweep(p);
     else if (++this.missed > this.patience && !this.isCache) this.learnAgain(p);
+  }
+
+  private isTooMany(keys: number): boolean {
+    return keys * BYTES_PER_KEY > this.mostBytes;
   }
 
   private nodeRoom(p: Participant): number {
@@ -252,7 +259,7 @@ export class Hints {
     this.room = ROOM;
     this.patience = Math.max(1, keys / KEYS_PER_SEARCH);
     // What does not fit as a whole is kept as it is asked for.
-    this.isCache = keys * BYTES_PER_KEY > this.mostBytes;
+    this.isCache = this.isTooMany(keys);
     if (!this.isCache) this.beginSweep(p);
   }
 
@@ -270,13 +277,14 @@ export class Hints {
   /** Others have put leaves into the tree. If what was known before was of no use, the next sweep has to wait longer. */
   private learnAgain(p: Participant): void {
     const table = this.table;
-    if (table === null || this.isCurrent(p.h)) {
-      this.missed = 0;
-      return;
-    }
-    if (table.isFull) {
+    if (table?.isFull) {
+      // Also where it is current: it has lost too much for that to be of use.
       this.room = MORE_ROOM;
       this.begin(p, countKeys(p.h));
+      return;
+    }
+    if (this.isCurrent(p.h)) {
+      this.missed = 0;
       return;
     }
     this.patience = this.proven < this.missed ? this.patience * 2 : this.patience;
@@ -289,6 +297,7 @@ export class Hints {
     const { h, words } = p;
     const table = this.table;
     if (table === null) return;
+    if (table.warm()) return;
     let left = SWEEP;
     while (left > 0 && this.sweepSlab < this.sweepEnd) {
       const slab = this.sweepSlab;
@@ -412,7 +421,7 @@ export class Hints {
     else table.add(this.hash, p.leaf, this.isCache);
     if (isNew) this.noteNumber(p.h, p.leafNumber);
     if (known && found === NOT_FOUND && this.sweepSlab !== 0) this.sweep(p);
-    if (table.isFull && this.sweepSlab === 0 && !this.isCache) this.forget();
+    if (table.isFull && !this.isCache) this.forget();
   }
 
   /** Notes that the key in the scratch buffer has lost its leaf, `p.oldLeaf`. */
@@ -432,7 +441,9 @@ export class Hints {
   /** The table is too small: a larger one, as soon as it is worth it. */
   private forget(): void {
     this.table = null;
+    this.sweepSlab = 0;
     this.missed = 0;
+    this.coming = Number.NaN;
     this.known = Number.NaN;
     this.room = MORE_ROOM;
   }

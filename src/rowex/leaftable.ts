@@ -27,6 +27,9 @@ const FULL = 0.85;
 /** The share of the lines that may have lost something: of a table as full as it is meant to be, one in twenty has. */
 const LOSSES = 1 / 4;
 
+/** Words whose memory is asked for at a time: 1 MiB. */
+const PIECE = 1 << 18;
+
 if (FLAGS + 1 !== LINE_WORDS || LINE_WORDS !== 1 << LINE_SHIFT) throw new Error("leaf table: size of a line");
 
 export class LeafTable {
@@ -38,6 +41,8 @@ export class LeafTable {
   private used = 0;
   private readonly most: number;
   private readonly mostLost: number;
+  /** Words whose memory was asked for. */
+  private warmed = 0;
   /** Lines that have lost something. */
   private lost = 0;
   /** Which way of a full line goes next. */
@@ -52,11 +57,22 @@ export class LeafTable {
     const pairs = Math.ceil(Math.min(keys / (2 * WAYS * FULL), mostBytes / (2 * LINE_WORDS * 4)));
     const lines = Math.max(1, pairs) * 2;
     this.words = new Int32Array(lines * LINE_WORDS);
-    prefault(this.words);
     this.marks = new Uint16Array(this.words.buffer);
     this.scale = lines / 2 ** 32;
     this.most = Math.floor(lines * WAYS * FULL);
     this.mostLost = Math.ceil(lines * LOSSES);
+  }
+
+  /**
+   * Asks for one more piece of the table's memory, which is about to be written in no order; false: all was asked for. All at
+   * once would keep the operation that comes upon it for a tenth of a second.
+   */
+  warm(): boolean {
+    const { words, warmed } = this;
+    if (warmed >= words.length) return false;
+    this.warmed = warmed + PIECE;
+    prefault(words.subarray(warmed, this.warmed));
+    return true;
   }
 
   /** Bytes that the table takes. */

@@ -16,8 +16,8 @@ import {
   isSynced,
   settleHolding,
   syncHolding,
+  syncNow,
   syncTicket,
-  trySyncNow,
 } from "../recovery/sync.ts";
 import type { Opened } from "./open.ts";
 
@@ -154,7 +154,7 @@ export class Flusher {
     } catch {
       // No descriptor to spare, or no /proc: then in this thread, with the one that we have.
       try {
-        syncHolding(region, participant.slot);
+        syncHolding(region, participant.slot, () => participant.heap.pages.letGo());
       } finally {
         syncUnlock(region.h, participant.slot);
       }
@@ -226,20 +226,6 @@ export class Flusher {
   }
 
   /**
-   * Just before a sync in this thread, whatever its size: lets go of windows (memory/pages.ts), and begins to have them
-   * written.
-   */
-  letGo(): void {
-    const { region, participant } = this.opened;
-    const { pages } = participant.heap;
-    for (const cell of pages.dense()) {
-      letGo(region.h, cell, pages.windowBytes(cell));
-      writeBack(region.h, cell, pages.windowBytes(cell));
-    }
-    pages.forget();
-  }
-
-  /**
    * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. Where another
    * participant is at it, returns after `patience` milliseconds at the latest.
    */
@@ -249,13 +235,15 @@ export class Flusher {
     if (!registered) return;
     region.checkLength();
     checkSyncError(region);
-    this.letGo();
+    const { pages } = participant.heap;
+    const begun = (): void => pages.letGo();
     // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
     if (this.syncing === null) {
-      trySyncNow(region, slot, (owner) => recoverSlot(region, owner, slot), settle, patience);
-      return;
+      syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun, settle, patience });
+    } else {
+      syncHolding(region, slot, begun);
+      if (settle) settleHolding(region);
     }
-    syncHolding(region, slot);
-    if (settle) settleHolding(region);
+    pages.forget();
   }
 }

@@ -293,7 +293,7 @@ export function closeOpened(opened: Opened): void {
     // With a change half done the slot is left to whoever recovers it.
     if (registered && !participant.announced) {
       participant.heap.abandon();
-      part(region, participant.slot, role);
+      part(region, participant.slot, role, () => participant.heap.pages.letGo());
     }
   } catch (error) {
     throw error instanceof PlatformError ? ioError(`cannot close ${region.path} in order`, error) : error;

@@ -932,11 +932,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       if (this.flusher.isWaited) this.flusher.flushSync();
       // Who only reads leaves a file that was closed in order as it is.
-      if (!this.readOnly) {
-        reclaim(p, Number.MAX_SAFE_INTEGER);
-        // Closing syncs if nobody else writes.
-        this.flusher.letGo();
-      }
+      if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
     } finally {
       this.flusher.close();
       this.participantOrNull = null;

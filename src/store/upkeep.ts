@@ -110,8 +110,8 @@ export class Upkeep {
    * In the middle of a change that needs memory beyond all that was ever used (heap.ts): reclaims first. If too much waits
    * for the disk, the file grows by this once, and a sync is due as soon as the change has ended: here it would hold an
    * epoch, and what others retire meanwhile would make the file larger. Only a large value, by which the file would grow by
-   * much, syncs here. Nodes are worth no sync: only leaves wait for the disk, and who takes nodes alone is deleting, a few
-   * slabs of smaller nodes for many larger ones. So a program that only deletes, or finds room, never waits for the disk. Our
+   * much, syncs here. Nodes are worth no sync: only leaves wait for the disk, and nodes are a small part of the file, new ones for
+   * larger ones that go where somebody deletes. So a program that only deletes, or finds room, never waits for the disk. Our
    * own epoch holds back what was retired in it, which is little. Returns whether there is more room now. `sizeClass`: as of
    * `Heap.beforeGrowth`.
    */

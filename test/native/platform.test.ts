@@ -288,6 +288,22 @@ describe("mappings", () => {
     mapped.close();
   });
 
+  test("what prefault asked for is there", () => {
+    const faults = (): number => process.resourceUsage().minorPageFault;
+    const touch = (words: Int32Array): number => {
+      const before = faults();
+      for (let i = 0; i < words.length; i += 1024) words[i] = 1;
+      return faults() - before;
+    };
+    const pages = (48 << 20) / 4096;
+    // Never given back, so that the other is new memory as well.
+    const cold = new Int32Array(pages * 1024);
+    const warm = new Int32Array(pages * 1024);
+    os.prefault(warm);
+    expect(touch(warm)).toBeLessThan(pages / 4);
+    expect(touch(cold)).toBeGreaterThan(pages / 2);
+  });
+
   test("prefault changes nothing, and takes any array", () => {
     const words = new Int32Array((6 << 20) / 4);
     for (let i = 0; i < words.length; i += 1000) words[i] = i;

@@ -4,7 +4,7 @@ import { budget, Folder, mixed, SEED } from "../process/support.ts";
 import { losses, noLosses } from "./losses.ts";
 
 /** More only where there is time. */
-const FILES = budget("BANCOS_POWER_FILES", 3);
+const FILES = budget("BANCOS_POWER_FILES", 2);
 
 test("whatever of the file reaches the disk, what was flushed is there and nothing that never was", async () => {
   using folder = new Folder();

@@ -109,6 +109,36 @@ test("getMany knows it too", () => {
   finish(store);
 });
 
+test("who looks a few keys up does not learn where all are", () => {
+  const path = quickPath();
+  learned(path).close();
+  const store = open<number>(path, { flushEvery: 0 });
+  const { hints } = store as unknown as { hints: { table: object | null } };
+  for (let i = 0; i < KEYS / 16 - 1; i++) expect(store.get(key(i))).toBe(i);
+  expect(hints.table).toBeNull();
+  for (let i = 0; i < KEYS / 16; i++) expect(store.get(key(i))).toBe(i);
+  expect(hints.table).not.toBeNull();
+  finish(store);
+});
+
+test("what was learned of an empty store, or is being learned while many keys come, does not stay", () => {
+  for (const before of [0, 2000]) {
+    const store = open<number>(quickPath(), { flushEvery: 0 });
+    for (let i = 0; i < before; i++) store.set(`before ${i}`, i);
+    // The sweep has begun, and is not through.
+    for (let i = 0; i <= before / 16; i++) expect(store.has(missing(i))).toBe(false);
+    for (let i = 0; i < KEYS * 10; i++) store.set(`grown ${i}`, i);
+    for (let i = 0; i < KEYS * 10; i++) expect(store.get(`grown ${i}~`)).toBeUndefined();
+    for (let i = 0; i < KEYS * 10; i++) expect(store.get(`grown ${i}`)).toBe(i);
+    const proven = provenIn(store, () => {
+      for (let i = 0; i < 1000; i++) expect(store.get(`grown ${i}~`)).toBeUndefined();
+    });
+    expect(proven).toBeGreaterThan(800);
+    expectSound(store);
+    finish(store);
+  }
+});
+
 test("a store whose keys become ten times as many learns anew, and knows all", () => {
   const store = learned(quickPath());
   for (let i = 0; i < KEYS * 10; i++) {
@@ -128,7 +158,6 @@ test("a table that is replaced in the middle of a sync does not know what the ol
   for (let i = 0; i < KEYS * 3; i++) other.set(`other ${i}`, i);
   const { hints } = store as unknown as { hints: { table: object } };
   // Learned anew, in the table that is too small by now.
-  for (let i = 0; i < 20_000; i++) store.get(missing(i));
   const { table } = hints;
   const { h } = store.participant();
   // A sync has taken its number, and has not said so yet.

@@ -324,7 +324,9 @@ static void one_call(void) {
     memset(buffer, v, (size_t)length);
     sink += bancos_copyInFrom(h, c, some_offset(1), buffer, length);
     sink += bancos_copyOutTo(h, c, some_offset(1), buffer, length) + bancos_hashFrom(buffer, length, v);
-    bancos_prefault(buffer, below(2) ? length : -some_double());
+    static u8 wide[1 << 19];
+    u32 from = below(sizeof wide);
+    bancos_prefault(wide + from, below(2) ? (f64)below(sizeof wide - from + 1) : -1 - (f64)below(1 << 30));
     free(buffer);
     break;
   }
