@@ -17,6 +17,7 @@ const row = (title: string, unit: Unit, chart: Row["chart"]): Row => ({ title, u
 /** "Best way": one transaction or large batches where the store has them, single calls where it has not. */
 export const ROWS = {
   getFirst: row("the first 50,000 get hits after opening", "ns", "reads"),
+  getNext: row("those that follow, to an eighth of the keys", "ns", "reads"),
   getFresh: row("get hit, fresh strings", "ns", "reads"),
   getUsed: row("get hit, strings used before", "ns", "reads"),
   getBytes: row("get hit, keys encoded already", "ns", "reads"),

@@ -32,7 +32,7 @@ const full: Effort = {
   brief: false,
 };
 /** For tests: shows that everything runs, measures nothing. */
-const tiny: Effort = { asked: 500, each: 50, scanned: 500, ranges: 20, warm: 200, brief: false };
+const tiny: Effort = { asked: 500, each: 50, scanned: 500, ranges: 20, warm: 100, brief: false };
 
 /** Efforts by name. */
 export const EFFORTS = {
