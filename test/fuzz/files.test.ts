@@ -15,7 +15,7 @@ setDefaultTimeout(300_000);
 
 const MUTANTS = Number(process.env["BANCOS_FUZZ"] ?? 40_000);
 const ONLY = process.env["BANCOS_FUZZ_ONLY"];
-const SECONDS = Number(process.env["BANCOS_FUZZ_SECONDS"] ?? 40);
+const SECONDS = Number(process.env["BANCOS_FUZZ_SECONDS"] ?? 30);
 
 test(`${MUTANTS} damaged files, or as many as can be tried in ${SECONDS} s: each a right answer or a BancosError`, async () => {
   const start = random(seed)(2 ** 31);

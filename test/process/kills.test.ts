@@ -9,7 +9,7 @@ import { budget, mixed, SEED } from "./support.ts";
 /** Only ends what hangs. */
 const LIMIT = 600_000;
 
-const SECONDS = budget("BANCOS_KILL_SECONDS", 40);
+const SECONDS = budget("BANCOS_KILL_SECONDS", 30);
 const ROUNDS = [1000, 0, 3];
 let kills = 0;
 

@@ -8,7 +8,7 @@ import { Scene, until } from "./scene.ts";
 import { budget, checkWhole, SEED, spawnActor } from "./support.ts";
 
 const LIMIT = 600_000;
-const TERMINATIONS = budget("BANCOS_TERMINATIONS", 500);
+const TERMINATIONS = budget("BANCOS_TERMINATIONS", 300);
 
 const others = (store: Store): number => store.stats().participants.filter(({ self }) => !self).length;
 

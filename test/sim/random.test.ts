@@ -9,7 +9,7 @@ import { dieAtRandom, noDeaths, prepare } from "./death.ts";
 import { nothingYet, playAtRandom } from "./random.ts";
 import { budget, Failures, Random, SEED } from "./report.ts";
 
-const seconds = budget(30);
+const seconds = budget(20);
 
 test("three in one another, any of them dying, are explained by some order, and nothing leaks", () => {
   const failures = new Failures();
