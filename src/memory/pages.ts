@@ -12,7 +12,7 @@
  * interrupts every processor that runs a program which has it. 40 MiB of changed pages took 460 ms, in which the writer
  * came to a twentieth of its speed. Pages that nobody has mapped need none of that. So whoever has written to many pages
  * lets them go, a window of the mapping by one call, when it learns of a sync: the one who syncs just before it has the
- * window written ({@link dense}, store/flusher.ts), others between two of their changes ({@link notice}). The same 40 MiB
+ * window written ({@link letGo}; in the background by {@link dense}, store/flusher.ts), others between two of their changes ({@link notice}). The same 40 MiB
  * then take 50 ms. Where nobody goes on writing it is 25 to 50 ms instead of 50 to 250, and the stores that follow cost less.
  * A window with few changed pages stays: the pages of it that are only read would have to be found again.
  *

@@ -237,7 +237,7 @@ export class Hints {
       if (this.changes) this.nodes.note(hash, node, this.nodeRoom(p));
     }
     if (this.sweepSlab !== 0) this.sweep(p);
-    else if (++this.missed > this.patience && !this.isCache) this.learnAgain(p);
+    else if (++this.missed > this.patience && !this.isCache) this.learnAgain(p, table);
   }
 
   private isTooMany(keys: number): boolean {
@@ -275,9 +275,8 @@ export class Hints {
   }
 
   /** Others have put leaves into the tree. If what was known before was of no use, the next sweep has to wait longer. */
-  private learnAgain(p: Participant): void {
-    const table = this.table;
-    if (table?.isFull) {
+  private learnAgain(p: Participant, table: LeafTable): void {
+    if (table.isFull) {
       // Also where it is current: it has lost too much for that to be of use.
       this.room = MORE_ROOM;
       this.begin(p, countKeys(p.h));
