@@ -25,7 +25,7 @@ typedef long long i64;
 typedef double f64;
 
 /* Raised with every change of an export; src/memory/native.ts holds the same number. */
-#define ABI_VERSION 11
+#define ABI_VERSION 12
 
 #if defined(__x86_64__)
 #define X86 1
@@ -1479,7 +1479,17 @@ enum {
 };
 #endif
 
-enum { EINTR = 4, EAGAIN = 11, EACCES = 13, EINVAL = 22, EMFILE = 24 };
+enum {
+  EINTR = 4,
+  EIO = 5,
+  EBADF = 9,
+  EAGAIN = 11,
+  EACCES = 13,
+  EINVAL = 22,
+  EMFILE = 24,
+  ENOSPC = 28,
+  EDQUOT = 122
+};
 
 static i64 call(i64 number, i64 a, i64 b, i64 c, i64 d, i64 e, i64 f) {
 #if X86
@@ -1827,7 +1837,7 @@ void bancos_prefault(u8 *bytes, f64 size) {
   call(SYS_madvise, from, to - from, MADV_POPULATE_WRITE, 0, 0, 0);
 }
 
-enum { MADV_DONTNEED = 4, SYNC_FILE_RANGE_WRITE = 2 };
+enum { MADV_DONTNEED = 4, SYNC_FILE_RANGE_WAIT_BEFORE = 1, SYNC_FILE_RANGE_WRITE = 2 };
 
 /*
  * Gives the pages of a shared mapping back to the file, by one call for all of them: what was stored in them
@@ -1846,6 +1856,15 @@ void bancos_letGo(i32 h, i32 cell, i32 len) {
 void bancos_writeBack(i32 h, i32 cell, i32 len) {
   if (claimed(h) && len >= 0)
     call(SYS_sync_file_range, handles[h].fd, (i64)(u32)cell * 8, len, SYNC_FILE_RANGE_WRITE, 0, 0);
+}
+
+/*
+ * Has the disk failed to write a page of this file, and nobody was told by way of this descriptor? The error,
+ * once, or 0. Waits for nothing: where it looks no file has pages. 0 as well where the kernel can't say.
+ */
+i32 bancos_writeError(i32 fd) {
+  i64 r = call(SYS_sync_file_range, fd, 1ll << 40, 4096, SYNC_FILE_RANGE_WAIT_BEFORE, 0, 0);
+  return r == -EIO || r == -ENOSPC || r == -EDQUOT || r == -EBADF ? (i32)r : 0;
 }
 
 /* ---- Fences of others, clock, sleep, futex ---- */

@@ -38,6 +38,9 @@ constexpr int MAX_KEYS = 2;
 constexpr int MAX_UNITS = 5;
 constexpr int MAX_VERSIONS = 20;
 constexpr int MAX_HISTORY = 12;
+constexpr int MAX_SYNCS = 2;              // under way at a time
+constexpr int SETTLE = MAX_SYNCS;         // the msync of page 0
+constexpr int MAX_MSYNCS = MAX_SYNCS + 1; // that may run
 constexpr uint8_t EVERYTHING = 255; // lastStart = MAX: every leaf counts as promised
 
 struct Options {
@@ -64,7 +67,14 @@ struct Options {
   // U page-0 W = done; V msync of page 0 begins; Y it has ended, Wdisk = W. Mutation: u W = S, of a sync that may not
   // have ended.
   std::string settle = "UVY";
+  // Two syncs under way. The lock is held for the start alone (up to L), so that one may start, and end, while another is at
+  // the disk, and W may be put there by itself at any time; done, W and Wdisk only rise. Steps: A load done; W W = that.
+  bool overlap = false;
   // Mutations
+  bool plainDone = false;  // done = S's old value, whatever it is
+  bool plainW = false;     // W = what was loaded
+  bool plainWDisk = false; // Wdisk = what this sync has put there
+  bool plainStart = false; // no lock for the start
   bool hasOldBeforeSeq = false;
   bool noHasOld = false;           // remove looks at seq alone
   bool hasOldNotInherited = false; // hasOld = L.seq <= lastStart, without L.hasOld
@@ -111,7 +121,7 @@ struct Leaf {
 /** Versions of a unit that may be on disk: [0] is durable, the last is in memory. */
 struct Unit {
   uint8_t count;
-  uint8_t snapshot; // index of the version that the running msync must write
+  uint8_t snapshot[MAX_MSYNCS]; // index of the version that each running msync must write
   uint32_t version[MAX_VERSIONS];
 
   uint32_t now() const { return version[count - 1]; }
@@ -124,18 +134,21 @@ struct Unit {
     }
     version[count++] = value;
   }
-  void written() {
-    int left = count - snapshot;
-    memmove(version, version + snapshot, sizeof(uint32_t) * left);
+  void begin(int msync) { snapshot[msync] = count - 1; }
+  void written(int msync) {
+    uint8_t gone = snapshot[msync];
+    int left = count - gone;
+    memmove(version, version + gone, sizeof(uint32_t) * left);
     memset(version + left, 0, sizeof(uint32_t) * (MAX_VERSIONS - left));
     count = static_cast<uint8_t>(left);
-    snapshot = 0;
+    for (uint8_t &other : snapshot)
+      other = other > gone ? other - gone : 0;
   }
 };
 
 /** Values a key may have after a power failure: all since the last completed sync began. 0 is absent. */
 struct History {
-  uint8_t count, snapshot;
+  uint8_t count, snapshot[MAX_SYNCS];
   uint8_t value[MAX_HISTORY];
 
   void push(uint8_t v) {
@@ -145,12 +158,15 @@ struct History {
     }
     value[count++] = v;
   }
-  void promise() {
-    int left = count - snapshot;
-    memmove(value, value + snapshot, left);
+  void begin(int sync) { snapshot[sync] = count - 1; }
+  void promise(int sync) {
+    uint8_t gone = snapshot[sync];
+    int left = count - gone;
+    memmove(value, value + gone, left);
     memset(value + left, 0, MAX_HISTORY - left);
     count = static_cast<uint8_t>(left);
-    snapshot = 0;
+    for (uint8_t &other : snapshot)
+      other = other > gone ? other - gone : 0;
   }
 };
 
@@ -158,6 +174,11 @@ struct Operation {
   uint8_t active, kind, key, step, cell, value, seq, markKind, m;
   uint8_t gate; // 0 not yet there, 1 intent announced (or gate found open, in the mutation), 2 both
   int8_t old;
+};
+
+/** A sync under way: its next step, and what its steps have found. */
+struct Syncer {
+  uint8_t at, g, s, w, durable;
 };
 
 struct State {
@@ -169,8 +190,8 @@ struct State {
   uint8_t where[MAX_CELLS], limboMark[MAX_CELLS], limboM[MAX_CELLS], hasOld[MAX_CELLS];
   int8_t current[MAX_KEYS];
   uint8_t q, s, lastStart, done, wDisk;
-  // The syncer.
-  uint8_t syncAt, syncG, syncS, syncW, syncDurable, settleAt;
+  Syncer sync[MAX_SYNCS];
+  uint8_t settleAt, settleW;
   Operation op[MAX_KEYS];
   // The backup: 0 none, 1 + n: n cells scanned.
   uint8_t gateClosed, backup, backupQ, backupS, backupExpected[MAX_KEYS], backupSeq[MAX_KEYS],
@@ -342,7 +363,9 @@ uint64_t states = 0;
 uint64_t powerFailures = 0;
 
 uint64_t hashUnit(const Unit &unit, bool withSnapshot, uint64_t h) {
-  uint64_t head = unit.count | (withSnapshot ? unit.snapshot << 8 : 0);
+  uint64_t head = unit.count;
+  for (int i = 0; withSnapshot && i < MAX_MSYNCS; i++)
+    head |= uint64_t(unit.snapshot[i]) << (8 * (i + 1));
   h = (h ^ head) * 0xff51afd7ed558ccdull;
   return hashBytes(unit.version, unit.count * sizeof(uint32_t), h);
 }
@@ -411,29 +434,33 @@ void printStep(const Step &s) {
     printf("   writer of key %d dies; recovery redoes from step \"%s\"\n", s.b,
            s.a == SET ? setSteps[s.c] : removeSteps[s.c]);
     break;
+  case 'A':
+  case 'T':
+    printf("       SYNC%d loads done = %d\n", s.d, s.a);
+    break;
   case 'W':
-    printf("       SYNC W = done = %d (memory)\n", s.a);
+    printf("       SYNC%d W = done = %d (memory)\n", s.d, s.a);
     break;
   case 'M':
-    printf("       SYNC lastStart = MAX\n");
+    printf("       SYNC%d lastStart = MAX\n", s.d);
     break;
   case 'S':
-    printf("       SYNC S: old value %d\n", s.a);
+    printf("       SYNC%d S: old value %d\n", s.d, s.a);
     break;
   case 'Q':
-    printf("       SYNC G = fetch_add(Q) = %d\n", s.a);
+    printf("       SYNC%d G = fetch_add(Q) = %d\n", s.d, s.a);
     break;
   case 'L':
-    printf("       SYNC lastStart = G = %d\n", s.a);
+    printf("       SYNC%d lastStart = G = %d\n", s.d, s.a);
     break;
   case 'F':
-    printf("       SYNC msync begins\n");
+    printf("       SYNC%d msync begins\n", s.d);
     break;
   case 'D':
-    printf("       SYNC msync ended, done = %d\n", s.a);
+    printf("       SYNC%d msync ended, done = %d\n", s.d, s.a);
     break;
   case 'X':
-    printf("       SYNC Wdisk = %d\n", s.a);
+    printf("       SYNC%d Wdisk = %d\n", s.d, s.a);
     break;
   case 'U':
   case 'u':
@@ -446,7 +473,7 @@ void printStep(const Step &s) {
     printf("       SETTLE msync of page 0 ended, Wdisk = %d\n", s.a);
     break;
   case 'K':
-    printf("       SYNCER DIES\n");
+    printf("       SYNCER%d DIES\n", s.d);
     break;
   case 'B':
     printf("   BACKUP S number %d (Q number %d), gate open\n", s.b, s.a);
@@ -618,7 +645,7 @@ bool reusable(int cell) {
   if (st.limboMark[cell] == VOID || opt.reuseAtOnce)
     return true;
   if (opt.reuseAnySync)
-    return st.done + 1 >= st.limboM[cell] && st.syncs > 0 && !st.syncAt;
+    return st.done + 1 >= st.limboM[cell] && st.syncs > 0 && !st.sync[0].at;
   return st.limboM[cell] <= (opt.reuseAtDone ? st.done : st.wDisk);
 }
 
@@ -737,83 +764,126 @@ void removeStep(Operation &op) {
     op.step = 3;
 }
 
-void syncStep(char letter, Step &step) {
+/** Stores a word that only rises, unless a mutation has it stored as it is. */
+void raise(uint8_t &word, uint8_t value, bool plain) {
+  if (plain || !opt.overlap || word < value)
+    word = value;
+}
+
+void raiseW(uint8_t value) {
+  if (opt.plainW || !opt.overlap || st.w.now() < value)
+    st.w.store(value);
+}
+
+void syncStep(int i, char letter, Step &step) {
+  Syncer &sync = st.sync[i];
   switch (letter) {
+  case 'A':
+    sync.w = st.done;
+    step.a = sync.w;
+    break;
   case 'W':
-    st.syncW = st.done;
-    st.w.store(st.done);
-    step.a = st.done;
+    if (!opt.overlap)
+      sync.w = st.done;
+    raiseW(sync.w);
+    step.a = sync.w;
     break;
   case 'M':
     st.lastStart = EVERYTHING;
     break;
   case 'S': // a flush called before this is satisfied by this sync: what is visible now is promised
-    st.syncS = st.s++;
-    step.a = st.syncS;
+    sync.s = st.s++;
+    step.a = sync.s;
     for (int k = 0; k < opt.keys; k++)
-      st.history[k].snapshot = st.history[k].count - 1;
+      st.history[k].begin(i);
     break;
   case 'Q':
-    st.syncG = st.q++;
-    step.a = st.syncG;
+    sync.g = st.q++;
+    step.a = sync.g;
     if (opt.oneCounter) {
-      st.syncS = st.syncG;
+      sync.s = sync.g;
       for (int k = 0; k < opt.keys; k++)
-        st.history[k].snapshot = st.history[k].count - 1;
+        st.history[k].begin(i);
     }
     break;
   case 'L':
-    st.lastStart = st.syncG;
-    step.a = st.syncG;
+    st.lastStart = sync.g;
+    step.a = sync.g;
     break;
   case 'F':
     for (int c = 0; c < opt.cells; c++)
       for (int u = 0; u < unitsPerCell(); u++)
-        st.unit[c][u].snapshot = st.unit[c][u].count - 1;
-    st.w.snapshot = st.w.count - 1;
+        st.unit[c][u].begin(i);
+    st.w.begin(i);
     break;
   case 'D':
   case 'X':
-    if (!st.syncDurable) { // msync has returned: never later than the first store that relies on it
-      st.syncDurable = 1;
+    if (!sync.durable) { // msync has returned: never later than the first store that relies on it
+      sync.durable = 1;
       for (int c = 0; c < opt.cells; c++)
         for (int u = 0; u < unitsPerCell(); u++)
-          st.unit[c][u].written();
-      st.w.written();
+          st.unit[c][u].written(i);
+      st.w.written(i);
     }
     if (letter == 'D') {
-      st.done = st.syncS;
+      raise(st.done, sync.s, opt.plainDone);
       for (int k = 0; k < opt.keys; k++)
-        st.history[k].promise();
+        st.history[k].promise(i);
       step.a = st.done;
     } else {
-      st.wDisk = st.syncW;
+      raise(st.wDisk, sync.w, opt.plainWDisk);
       step.a = st.wDisk;
     }
     break;
   }
 }
 
-/** The holder of the sync lock puts W on the disk, and nothing else. */
+/** W is put on the disk, and nothing else. */
 void settleStep(char letter, Step &step) {
   switch (letter) {
+  case 'T':
+    st.settleW = st.done;
+    break;
   case 'U':
   case 'u':
-    st.syncW = letter == 'U' ? st.done : static_cast<uint8_t>(st.s - 1);
-    st.w.store(st.syncW);
+    if (!opt.overlap)
+      st.settleW = letter == 'U' ? st.done : static_cast<uint8_t>(st.s - 1);
+    raiseW(st.settleW);
     break;
   case 'V':
-    st.w.snapshot = st.w.count - 1;
+    st.w.begin(SETTLE);
     break;
   case 'Y':
-    st.w.written();
-    st.wDisk = st.syncW;
+    st.w.written(SETTLE);
+    raise(st.wDisk, st.settleW, opt.plainWDisk);
     break;
   }
-  step.a = st.syncW;
+  step.a = st.settleW;
 }
 
-void endSync() { st.settleAt = st.syncAt = st.syncG = st.syncS = st.syncW = st.syncDurable = 0; }
+/** It has ended, or died: nobody waits for its msync any more. */
+void endSync(int i) {
+  st.sync[i] = Syncer{};
+  for (int c = 0; c < opt.cells; c++)
+    for (int u = 0; u < unitsPerCell(); u++)
+      st.unit[c][u].snapshot[i] = 0;
+  st.w.snapshot[i] = 0;
+  for (int k = 0; k < opt.keys; k++)
+    st.history[k].snapshot[i] = 0;
+}
+
+void endSettling() {
+  st.settleAt = st.settleW = 0;
+  st.w.snapshot[SETTLE] = 0;
+}
+
+/** Is the lock of the syncs held? With `overlap` for the start of one, otherwise for all of it, or for W by itself. */
+bool syncLocked() {
+  for (const Syncer &sync : st.sync)
+    if (sync.at > 0 && (!opt.overlap || sync.at <= opt.sync.find('L')))
+      return true;
+  return st.settleAt > 0 && !opt.overlap;
+}
 
 // ---------------------------------------------------------------------------------------------------------
 // Successors
@@ -968,45 +1038,56 @@ template <class Go> void successors(Go go) {
     }
   }
 
-  // The syncer.
-  if (!st.backup && !st.gateClosed && st.settleAt == 0 && (st.syncAt > 0 || st.syncs < opt.syncs)) {
-    char letter = opt.sync[st.syncAt];
-    if (st.syncAt == 0)
+  // The syncs. One that is past its start goes on during a backup.
+  for (int i = 0; i < (opt.overlap ? MAX_SYNCS : 1); i++) {
+    Syncer &sync = st.sync[i];
+    if (sync.at == 0) {
+      bool first = i == 0 || st.sync[0].at > 0; // they are alike
+      if (!first || st.backup || st.gateClosed || st.syncs >= opt.syncs || (syncLocked() && !opt.plainStart))
+        continue;
       st.syncs++;
-    st.syncAt++;
-    Step step{letter, 0, 0, 0, 0};
-    syncStep(letter, step);
-    if (st.syncAt == opt.sync.size())
-      endSync();
+    } else if (!opt.overlap && (st.backup || st.gateClosed)) {
+      continue;
+    }
+    char letter = opt.sync[sync.at++];
+    Step step{letter, 0, 0, 0, static_cast<uint8_t>(i)};
+    syncStep(i, letter, step);
+    if (sync.at == opt.sync.size())
+      endSync(i);
     if (!take(step))
       return;
   }
-  if (st.syncAt > 0 && st.syncDeaths < opt.syncDeaths) {
-    endSync();
-    for (int c = 0; c < opt.cells; c++)
-      for (int u = 0; u < unitsPerCell(); u++)
-        st.unit[c][u].snapshot = 0;
-    st.w.snapshot = 0;
-    for (int k = 0; k < opt.keys; k++)
-      st.history[k].snapshot = 0;
+  for (int i = 0; i < MAX_SYNCS; i++) {
+    if (st.sync[i].at == 0 || st.syncDeaths >= opt.syncDeaths)
+      continue;
+    endSync(i);
     st.syncDeaths++;
+    Step death{'K', 0, 0, 0, static_cast<uint8_t>(i)};
+    if (opt.overlap) {
+      // The lock is free if it was held, and whoever syncs next begins at the first step.
+      st.syncs--;
+      if (!take(death))
+        return;
+      continue;
+    }
     // the next to take the lock may have another purpose
     if (opt.settles > 0) {
       const State left = st;
-      if (!take({'K', 0, 0, 0, 0}))
+      if (!take(death))
         return;
       st = left;
     }
     // whoever takes over starts again at the first step
-    st.syncAt = 1;
+    st.sync[i].at = 1;
     Step step{opt.sync[0], 0, 0, 0, 0};
-    syncStep(opt.sync[0], step);
-    if (!take({'K', 0, 0, 0, 0}))
+    syncStep(i, opt.sync[0], step);
+    if (!take(death))
       return;
   }
 
-  // W by itself, under the sync lock as well.
-  if (!st.backup && !st.gateClosed && st.syncAt == 0 && (st.settleAt > 0 || st.settles < opt.settles)) {
+  // W by itself, under the sync lock as well, unless syncs overlap.
+  if ((opt.overlap || (!st.backup && !st.gateClosed && st.sync[0].at == 0)) &&
+      (st.settleAt > 0 || (st.settles < opt.settles && !st.backup && !st.gateClosed))) {
     char letter = opt.settle[st.settleAt];
     if (st.settleAt == 0)
       st.settles++;
@@ -1014,21 +1095,19 @@ template <class Go> void successors(Go go) {
     Step step{letter, 0, 0, 0, 0};
     settleStep(letter, step);
     if (st.settleAt == opt.settle.size())
-      endSync();
+      endSettling();
     if (!take(step))
       return;
   }
   if (st.settleAt > 0 && st.syncDeaths < opt.syncDeaths) {
-    endSync();
-    st.w.snapshot = 0;
+    endSettling();
     st.syncDeaths++;
     if (!take({'K', 0, 0, 0, 0}))
       return;
   }
 
   // The backup: close the gate, wait until no intent is active, take the numbers, open the gate.
-  if (st.backup == 0 && !st.gateClosed && st.backups < opt.backups && st.syncAt == 0 &&
-      st.settleAt == 0) {
+  if (st.backup == 0 && !st.gateClosed && st.backups < opt.backups && !syncLocked()) {
     st.backups++;
     st.gateClosed = 1;
     if (!take({'G', 0, 0, 0, 0}))
@@ -1232,6 +1311,11 @@ const Flag flags[] = {
     {"backup-reuses", &Options::backupReuses},
     {"gate-before-intent", &Options::gateBeforeIntent},
     {"backup-ungated", &Options::backupUngated},
+    {"overlap", &Options::overlap},
+    {"plain-done", &Options::plainDone},
+    {"plain-w", &Options::plainW},
+    {"plain-wdisk", &Options::plainWDisk},
+    {"plain-start", &Options::plainStart},
     {"bfs", &Options::breadthFirst},
 };
 
@@ -1284,6 +1368,10 @@ int main(int argc, char **argv) {
   }
   if (opt.oneCounter && opt.sync == "WMSQLFDX")
     opt.sync = "WMQLFDX";
+  if (opt.overlap && opt.sync[0] != 'A')
+    opt.sync = "A" + opt.sync;
+  if (opt.overlap && opt.settle[0] != 'T')
+    opt.settle = "T" + opt.settle;
   for (auto &cell : st.unit)
     for (Unit &unit : cell)
       unit.count = 1;

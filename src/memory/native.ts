@@ -12,7 +12,7 @@ import { BancosError } from "../errors.ts";
 import { embeddedLibrary, type Place } from "./embedded.ts";
 
 /** Raised with every change of an export; `ABI_VERSION` in c/bancos.c holds the same number. */
-export const ABI_VERSION = 11;
+export const ABI_VERSION = 12;
 
 /** The two ways to build the library. */
 export type Build = "prebuilt" | "tinycc";
@@ -128,6 +128,7 @@ export const DECLARATIONS = {
   bancos_prefault: f(["ptr", "f64"], "void"),
   bancos_letGo: f(["i32", "i32", "i32"], "void"),
   bancos_writeBack: f(["i32", "i32", "i32"], "void"),
+  bancos_writeError: f(["i32"], "i32"),
   bancos_letOthersFence: f([], "i32"),
   bancos_fenceOthers: f([], "i32"),
   bancos_monotonicNs: f([], "f64"),

@@ -272,6 +272,15 @@ export function writeBack(h: number, cell: number, length: number): void {
   symbols.bancos_writeBack(h, cell, length);
 }
 
+/**
+ * Throws PlatformError if the disk has failed to write a page of the file, and that was not said by way of this descriptor
+ * before. The kernel tells each open file description of an error once, but one that was opened after somebody else was
+ * told hears nothing of it. Waits for nothing.
+ */
+export function checkWritten(fd: number): void {
+  check("sync_file_range", symbols.bancos_writeError(fd));
+}
+
 // ---- Time and waiting ----
 
 export { monotonicNs, yieldThread } from "./primitives.ts";

@@ -1,5 +1,5 @@
 /**
- * The sync lock: one participant at a time syncs the file. A word in the superblock, (incarnation, slot), taken by
+ * The sync lock: one participant at a time starts a sync, or a backup. A word in the superblock, (incarnation, slot), taken by
  * compare-and-swap, so that it can be taken from the dead, whatever their process still holds open.
  */
 import { SB, SB_SYNC_OWNER, SB_SYNC_TURN, SLOT_WORD, SLOTS, slotCell } from "../memory/layout.ts";

@@ -118,10 +118,11 @@ import { AHEAD, type Differences, sortByKey } from "./sort.ts";
 import { failSync } from "./sync.ts";
 
 /**
- * A mark's m can't be far beyond the number of syncs that page 0 knows of: each sync that ended took page 0 with it.
- * One that is comes from a mark word beside the content of another life of the cell.
+ * A mark's m can't be far beyond the number of syncs that page 0 knows of: each sync that ended took page 0 with it, and
+ * few are started while none ends (sync.ts, MOST_UNDER_WAY), but for those whose participants die, and for backups. One that
+ * is comes from a mark word beside the content of another life of the cell.
  */
-const MOST_UNKNOWN_SYNCS = 64;
+const MOST_UNKNOWN_SYNCS = 4096;
 /** No page of memory is smaller. */
 const PAGE_BYTES = 4096;
 /** The slot that owns the new nodes until the rebuild ends. */

@@ -1,12 +1,17 @@
 /**
  * Sync: everything written before it began is on the disk when it has ended.
  *
+ * The sync lock orders the starts. One sync may start while another is at the disk, and end before it: a sync in the
+ * background waits for the disk without the lock, since it sees its end only when its event loop goes on, and nobody is to
+ * wait for that. So `done`, W and W_DISK are raised by compare-and-swap. A sync in the caller's thread keeps the lock to
+ * its end, and who comes meanwhile shares the next. (The model: `disk overlap`.)
+ *
  * Two counters (docs/design.md, "Two counters"): Q numbers leaves, S counts the syncs that were started. The order of
  * the first four steps is the one that the model found to be right: `lastStart` is MAX before Q is taken, and S is
  * taken before Q, so that what was marked before S was taken had its sequence number below the sync's.
  *
  * A leaf marked with m waits for W_DISK >= m: a sync that began after the mark has ended, and page 0 says so on the disk.
- * The next sync puts it there. Who needs the memory does not wait for that, but settles: under the sync lock W = done,
+ * The next sync puts it there. Who needs the memory does not wait for that, but settles: W = done,
  * then page 0 alone to the disk, then W_DISK = W. That is what the next sync would begin with; the disk may be given
  * page 0 at any time, between any two steps of anything, so that nothing new can be found on it. And W_DISK has the same
  * meaning as after a sync: the sync W has ended, and W on the disk says so. (The model: `disk`, `settles=`.)
@@ -23,19 +28,18 @@ import {
   SB_SYNC_ERROR,
   SB_W,
   SB_W_DISK,
-  SLOT_PID,
-  SLOT_PID_NAMESPACE,
-  SLOT_TID,
-  slotCell,
 } from "../memory/layout.ts";
-import { PlatformError, pidNamespace, syncFile, syncRange, threadId } from "../memory/platform.ts";
-import { exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
+import { PlatformError, syncFile, syncRange } from "../memory/platform.ts";
+import { cas64, exchange64, fetchAdd64, load32, load64, store32 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
 import { recoverSlot } from "./recover.ts";
 
 /** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
 export const PROMISED = 2 ** 53 - 1;
+
+/** Syncs in the background that may be without an end: S on the disk is not far behind (rebuild.ts, MOST_UNKNOWN_SYNCS). */
+export const MOST_UNDER_WAY = 64;
 
 /** Milliseconds that the sync lock is waited for before its holder is looked at. */
 const LOOK_EVERY = 10;
@@ -57,6 +61,20 @@ export function checkSyncError(region: Region): void {
   );
 }
 
+/** Has a sync been started, by anybody, of which no end is known? Its owner may be dead, or be held up. A backup counts as one. */
+export const isUnderWay = (h: number): boolean => load64(h, SB, SB_S) - 1 > load64(h, SB, SB_DONE);
+
+/** Are there so many of them that no other may start in the background? One in somebody's own thread ends by itself. */
+export const areTooMany = (h: number): boolean =>
+  load64(h, SB, SB_S) - 1 >= load64(h, SB, SB_DONE) + MOST_UNDER_WAY;
+
+/** A counter of the superblock never goes back. */
+function raise(h: number, field: number, value: number): void {
+  for (let now = load64(h, SB, field); now < value; now = load64(h, SB, field)) {
+    if (cas64(h, SB, field, now, value) === 1) return;
+  }
+}
+
 /** A sync under way: its ordinal, and the W that it puts on the disk. */
 export interface Sync {
   readonly ordinal: number;
@@ -64,11 +82,11 @@ export interface Sync {
 }
 
 /** Steps 2 and 3. The caller holds the sync lock; `slot` is its own. A dead participant's backup ends here. */
-export function beginSync(region: Region, slot: number): Sync {
+function beginSync(region: Region, slot: number): Sync {
   const { h } = region;
   recoverSlot(region, load32(h, SB, SB_NO_IN_PLACE), slot);
   const w = load64(h, SB, SB_DONE);
-  store64(h, SB, SB_W, w);
+  raise(h, SB_W, w);
   exchange64(h, SB, SB_LAST_START, PROMISED);
   const ordinal = fetchAdd64(h, SB, SB_S, 1);
   const seq = fetchAdd64(h, SB, SB_Q, 1);
@@ -76,33 +94,44 @@ export function beginSync(region: Region, slot: number): Sync {
   return { ordinal, w };
 }
 
-/** Step 5. A later sync of the same holder may have ended before: neither word moves back. */
-export function endSync(h: number, sync: Sync): void {
-  if (load64(h, SB, SB_DONE) < sync.ordinal) store64(h, SB, SB_DONE, sync.ordinal);
-  // Nothing is reused that a backup may still have to read.
-  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
-  if (load64(h, SB, SB_W_DISK) < sync.w) store64(h, SB, SB_W_DISK, sync.w);
+/**
+ * Starts a sync, whose disk is then waited for without the lock, and which {@link endSync} ends; null: somebody else is at
+ * it in this moment, or {@link areTooMany there are too many}.
+ */
+export function tryStartSync(region: Region, slot: number): Sync | null {
+  if (!trySyncLock(region.h, slot)) return null;
+  try {
+    return areTooMany(region.h) ? null : beginSync(region, slot);
+  } finally {
+    syncUnlock(region.h, slot);
+  }
 }
 
-/**
- * The first half of settling: W, which is to reach the disk by whatever way. -1: nothing would be won. The caller holds
- * the sync lock.
- */
+/** Step 5, with or without the lock. */
+export function endSync(h: number, sync: Sync): void {
+  raise(h, SB_DONE, sync.ordinal);
+  // Nothing is reused that a backup may still have to read. One that begins behind this look is not concerned: what was
+  // marked before a sync had started, whose end we knew when we began, was marked before the backup's point.
+  if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
+  raise(h, SB_W_DISK, sync.w);
+}
+
+/** The first half of settling: W, which is to reach the disk by whatever way. -1: nothing would be won. */
 export function beginSettling(h: number): number {
   const w = load64(h, SB, SB_DONE);
   if (w <= load64(h, SB, SB_W_DISK) || load32(h, SB, SB_NO_IN_PLACE) !== 0) return -1;
-  store64(h, SB, SB_W, w);
+  raise(h, SB_W, w);
   return w;
 }
 
 /** The other half: page 0 has reached the disk since. */
 export function endSettling(h: number, w: number): void {
   if (load32(h, SB, SB_NO_IN_PLACE) !== 0) return;
-  if (load64(h, SB, SB_W_DISK) < w) store64(h, SB, SB_W_DISK, w);
+  raise(h, SB_W_DISK, w);
 }
 
-/** Both, in this thread. The caller holds the sync lock. Throws IO_ERROR. */
-export function settleHolding(region: Region): void {
+/** Both, in this thread. Throws IO_ERROR. */
+function settle(region: Region): void {
   const w = beginSettling(region.h);
   if (w < 0) return;
   try {
@@ -127,25 +156,20 @@ export function failSync(region: Region, error: unknown): BancosError {
  * Steps 2 to 5, in this thread. The caller holds the sync lock; `slot` is its own. `begun` is called before the disk is.
  * Throws IO_ERROR.
  */
-export function syncHolding(region: Region, slot: number, begun: () => void): void {
+function syncHolding(region: Region, slot: number, begun: () => void): void {
   const sync = beginSync(region, slot);
   begun();
+  finishSync(region, sync);
+}
+
+/** Steps 4 and 5 of a sync that was started, in this thread. Throws IO_ERROR. */
+export function finishSync(region: Region, sync: Sync): void {
   try {
     syncFile(region.fd);
   } catch (error) {
     throw failSync(region, error);
   }
   endSync(region.h, sync);
-}
-
-function isOfThisThread(h: number, slot: number): boolean {
-  if (slot === 0) return false;
-  const me = slotCell(slot);
-  return (
-    load32(h, me, SLOT_PID) === process.pid &&
-    load32(h, me, SLOT_TID) === threadId() &&
-    load64(h, me, SLOT_PID_NAMESPACE) === pidNamespace()
-  );
 }
 
 /** How a sync in this thread goes. */
@@ -156,7 +180,7 @@ export interface SyncNow {
   readonly begun: () => void;
   /** Not before W_DISK covers it. */
   readonly settle?: boolean;
-  /** Milliseconds after which it returns while another is at it; without end unless it says so. */
+  /** Milliseconds after which it returns if another is at it; without end unless it says so. */
   readonly patience?: number;
 }
 
@@ -165,25 +189,19 @@ export interface SyncNow {
  * IO_ERROR.
  */
 export function syncNow(region: Region, slot: number, how: SyncNow): void {
-  const { onWait, begun, settle = false, patience = Number.POSITIVE_INFINITY } = how;
+  const { onWait, begun, settle: settles = false, patience = Number.POSITIVE_INFINITY } = how;
   const h = region.h;
   const ticket = syncTicket(h);
   let waited = 0;
   for (;;) {
     const turn = syncTurn(h);
     checkSyncError(region);
-    if (settle ? load64(h, SB, SB_W_DISK) >= ticket : isSynced(h, ticket)) return;
-    if (trySyncLock(h, slot)) break;
-    if (isOfThisThread(h, syncOwner(h))) {
-      // A background flush of another store in this thread, which can't go on while we wait: sync under its lock.
-      syncHolding(region, slot, begun);
-      if (settle) settleHolding(region);
-      return;
-    }
-    if (waited >= patience) {
+    if (settles ? load64(h, SB, SB_W_DISK) >= ticket : isSynced(h, ticket)) return;
+    if (waited >= patience && isUnderWay(h)) {
       onWait(syncOwner(h));
       return;
     }
+    if (trySyncLock(h, slot)) break;
     waited += LOOK_EVERY;
     waitForTurn(h, turn, LOOK_EVERY);
     // Nobody gave it back in all that time: is its holder alive?
@@ -192,7 +210,7 @@ export function syncNow(region: Region, slot: number, how: SyncNow): void {
   try {
     checkSyncError(region);
     if (!isSynced(h, ticket)) syncHolding(region, slot, begun);
-    if (settle) settleHolding(region);
+    if (settles) settle(region);
   } finally {
     syncUnlock(h, slot);
   }

@@ -1,23 +1,25 @@
 /** Durability of one store: syncs in the background and at once, shared with all who wait for one. */
 import { fdatasync, write } from "node:fs";
 import { SB_NOTHING } from "../memory/layout.ts";
-import { closeFile, letGo, openFile, writeBack } from "../memory/platform.ts";
+import { checkWritten, closeFile, letGo, openFile, writeBack } from "../memory/platform.ts";
 import type { Region } from "../memory/region.ts";
 import { isMuch, waitingOfAll } from "../reclaim/reclaim.ts";
-import { syncOwner, syncUnlock, trySyncLock } from "../reclaim/synclock.ts";
+import { syncOwner } from "../reclaim/synclock.ts";
 import { recoverSlot } from "../recovery/recover.ts";
 import {
+  areTooMany,
   beginSettling,
-  beginSync,
   checkSyncError,
   endSettling,
   endSync,
   failSync,
+  finishSync,
   isSynced,
-  settleHolding,
-  syncHolding,
+  isUnderWay,
+  type Sync,
   syncNow,
   syncTicket,
+  tryStartSync,
 } from "../recovery/sync.ts";
 import type { Opened } from "./open.ts";
 
@@ -30,6 +32,8 @@ const SHORT = 1;
 const SLOW = 10;
 /** Milliseconds of a turn of the event loop after which the rest is left to the sync. */
 const LONG_TURN = 100;
+/** Milliseconds for which a flush lets a sync of another end before it begins one of its own: many who flush share few syncs. */
+const SHARING = 50;
 /** Not one that a test has put in its place, for which a sync would wait for ever. */
 const nextTurn = setImmediate;
 const NOTHING = new Uint8Array(1);
@@ -90,20 +94,8 @@ export class Flusher {
     return this.flushing > 0;
   }
 
-  /** Resolves when no background sync of this store is under way. */
-  async settled(): Promise<void> {
-    if (this.syncing !== null) await this.syncing.catch(() => {});
-  }
-
-  /** The store closes and has synced: gives the lock back that a background sync holds. */
+  /** The mapping goes: a background sync that is under way is nobody's. */
   close(): void {
-    const { region, participant } = this.opened;
-    if (this.syncing !== null) syncUnlock(region.h, participant.slot);
-    this.closed = true;
-  }
-
-  /** The mapping goes, whatever is under way. */
-  abandon(): void {
     this.closed = true;
   }
 
@@ -124,56 +116,71 @@ export class Flusher {
   }
 
   private async flushFrom(ticket: number, region: Region, slot: number, h: number): Promise<void> {
+    let started = syncTicket(h);
+    let since = performance.now();
     for (let round = 0; ; round++) {
       // Closing has synced, since this call was waiting.
       if (this.closed) return;
       checkSyncError(region);
       if (isSynced(h, ticket)) return;
+      if (syncTicket(h) !== started) {
+        started = syncTicket(h);
+        since = performance.now();
+      }
       if (this.syncing !== null) {
         await this.syncing;
-      } else if (trySyncLock(h, slot)) {
-        this.syncing = this.syncInBackground();
-        try {
-          await this.syncing;
-        } finally {
-          this.syncing = null;
-        }
-      } else {
+        continue;
+      }
+      const shares = isUnderWay(h) && performance.now() - since < SHARING;
+      if (!shares && areTooMany(h)) {
+        this.flushSync();
+        continue;
+      }
+      const sync = shares ? null : tryStartSync(region, slot);
+      if (sync === null) {
         await Bun.sleep(1);
         if (round % 16 === 15 && !this.closed) recoverSlot(region, syncOwner(h), slot);
+        continue;
+      }
+      this.syncing = this.syncInBackground(sync);
+      try {
+        await this.syncing;
+      } finally {
+        this.syncing = null;
       }
     }
   }
 
-  /** The caller holds the sync lock. A descriptor of its own, so that closing the store can't pull it away. */
-  private async syncInBackground(): Promise<void> {
+  /**
+   * Brings a sync that was started to its end. Nobody waits for this event loop: others sync meanwhile as they like. A
+   * descriptor of its own, so that closing the store can't pull it away.
+   */
+  private async syncInBackground(sync: Sync): Promise<void> {
     const { region, participant } = this.opened;
+    const { pages } = participant.heap;
     let fd: number;
     try {
       fd = openFile(`/proc/self/fd/${region.fd}`, { write: true, synced: true });
     } catch {
       // No descriptor to spare, or no /proc: then in this thread, with the one that we have.
-      try {
-        syncHolding(region, participant.slot, () => participant.heap.pages.letGo());
-      } finally {
-        syncUnlock(region.h, participant.slot);
-      }
+      pages.letGo();
+      finishSync(region, sync);
       return;
     }
-    const sync = beginSync(region, participant.slot);
-    const { pages } = participant.heap;
     const dense = pages.dense();
     // Its end may be noticed late. What is written to in between is protected again as well, and some of it has not been yet.
     pages.forget();
     let settled = -1;
     try {
       await this.writeBack(dense);
-      // Closed meanwhile: closing has synced and given the lock back.
+      // Closed meanwhile: closing has synced.
       if (this.closed) return;
-      // A sync in this thread, under the same lock, may have come between.
+      // A later sync may have ended before.
       if (!isSynced(region.h, sync.ordinal)) {
         await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
         if (this.closed) return;
+        // Who was told that the disk has failed, by a sync that is under way as well, may not have come to say so.
+        checkWritten(region.fd);
       }
       endSync(region.h, sync);
       settled = isMuch(waitingOfAll(region.h)) ? beginSettling(region.h) : -1;
@@ -184,13 +191,13 @@ export class Flusher {
           write(fd, NOTHING, 0, 1, SB_NOTHING, (error) => (error ? failed(error) : done())),
         );
         if (this.closed) return;
+        checkWritten(region.fd);
         endSettling(region.h, settled);
       }
     } catch (error) {
       if (!this.closed) throw failSync(region, error);
     } finally {
       closeFile(fd);
-      if (!this.closed) syncUnlock(region.h, participant.slot);
     }
     if (settled >= 0) this.onRoom();
   }
@@ -237,13 +244,7 @@ export class Flusher {
     checkSyncError(region);
     const { pages } = participant.heap;
     const begun = (): void => pages.letGo();
-    // A background flush of this store holds the lock and can't go on while we are here: sync under its lock.
-    if (this.syncing === null) {
-      syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun, settle, patience });
-    } else {
-      syncHolding(region, slot, begun);
-      if (settle) settleHolding(region);
-    }
+    syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun, settle, patience });
     pages.forget();
   }
 }

@@ -802,11 +802,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   backupWith(path: string, options: CopyOptions = {}): Promise<CopyReport> {
     const p = this.participant();
     const isOpen = (): boolean => this.participantOrNull === p;
-    const begin = async (): Promise<CopyReport> => {
-      // A background flush of ours holds the sync lock, which the backup needs for a moment.
-      await this.flusher.settled();
-      return backupTo(this.opened, path, isOpen, options);
-    };
+    const begin = (): Promise<CopyReport> => backupTo(this.opened, path, isOpen, options);
     const done = this.backups.then(begin);
     this.backups = done.catch(() => {});
     return done;
@@ -923,12 +919,11 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       p.region.checkLength();
     } catch (error) {
       this.participantOrNull = null;
-      this.flusher.abandon();
+      this.flusher.close();
       p.region.close();
       throw error;
     }
     if (this.opened.registered) endBackup(p.region, p.slot);
-    // What a background flush of this store holds passes to the sync that closing does.
     try {
       if (this.flusher.isWaited) this.flusher.flushSync();
       // Who only reads leaves a file that was closed in order as it is.

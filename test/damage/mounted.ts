@@ -1,6 +1,6 @@
 /** Folders that are mounted, and devices that are there, for the time of a test, where the machine allows it. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -70,5 +70,49 @@ export class Loop {
     // The device would be read-only for whoever has it next.
     this.setReadOnly(false);
     spawnSync("losetup", ["-d", this.device]);
+  }
+}
+
+const MIB = 2 ** 20;
+
+/**
+ * A disk of 64 MiB, with a file system, that really has 24: what does not fit is a write error, long after the file system
+ * said yes. `undefined` where this process may not mount, or there is no loop device or no mkfs.ext4.
+ */
+export class FailingDisk {
+  private constructor(
+    private readonly room: Mounted,
+    private readonly loop: Loop,
+    private readonly mounted: Mounted,
+  ) {}
+
+  static make(): FailingDisk | undefined {
+    const room = Mounted.small(24 * MIB);
+    if (room === undefined) return undefined;
+    const disk = join(room.path, "disk");
+    writeFileSync(disk, "");
+    spawnSync("truncate", ["-s", `${64 * MIB}`, disk]);
+    spawnSync("mkfs.ext4", ["-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk]);
+    const loop = Loop.over(disk);
+    const mounted = loop === undefined ? undefined : Mounted.device(loop.device, "-t", "ext4");
+    if (loop !== undefined && mounted !== undefined) return new FailingDisk(room, loop, mounted);
+    loop?.[Symbol.dispose]();
+    room[Symbol.dispose]();
+    return undefined;
+  }
+
+  file(name: string): string {
+    return join(this.mounted.path, name);
+  }
+
+  /** From now on it has what it lacked. */
+  mend(): void {
+    spawnSync("mount", ["-o", `remount,size=${80 * MIB}`, this.room.path]);
+  }
+
+  [Symbol.dispose](): void {
+    this.mounted[Symbol.dispose]();
+    this.loop[Symbol.dispose]();
+    this.room[Symbol.dispose]();
   }
 }

@@ -1,11 +1,18 @@
 /** Real deaths and real disks: killed in the middle of a commit, a disk that gives errors. What was promised is there. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { open, type Value } from "../../src/index.ts";
+import {
+  checkWritten,
+  closeFile,
+  openFile,
+  type PlatformError,
+  syncFile,
+} from "../../src/memory/platform.ts";
 import { codeOf, finish, freshPath, random, remove, seconds, seed } from "../store/support.ts";
-import { Loop, Mounted } from "./mounted.ts";
+import { FailingDisk } from "./mounted.ts";
 
 // The limit of test/setup.ts holds for the first file of a process only.
 setDefaultTimeout(300_000);
@@ -82,24 +89,15 @@ for (const how of ["commit", "flush"]) {
   });
 }
 
-const MIB = 2 ** 20;
+const NOT_RUN = "not run: no right to mount, no loop device or no mkfs.ext4";
 
 test("a disk that fails to write: IO_ERROR, which sticks until a rebuild, and what was flushed before is there", () => {
-  // A disk of 64 MiB that really has 24: what does not fit is a write error, long after the file system said yes.
-  using room = Mounted.small(24 * MIB);
-  const disk = room === undefined ? "" : join(room.path, "disk");
-  if (room !== undefined) {
-    writeFileSync(disk, "");
-    spawnSync("truncate", ["-s", `${64 * MIB}`, disk]);
-    spawnSync("mkfs.ext4", ["-q", "-F", "-O", "^has_journal", "-E", "lazy_itable_init=0", disk]);
-  }
-  using loop = room === undefined ? undefined : Loop.over(disk);
-  using mounted = loop === undefined ? undefined : Mounted.device(loop.device, "-t", "ext4");
-  if (room === undefined || loop === undefined || mounted === undefined) {
-    console.log("not run: no right to mount, no loop device or no mkfs.ext4");
+  using disk = FailingDisk.make();
+  if (disk === undefined) {
+    console.log(NOT_RUN);
     return;
   }
-  const path = join(mounted.path, "store");
+  const path = disk.file("store");
   const child = spawnSync(process.execPath, [CHILD, "sync", path], { encoding: "utf8" });
   expect(child.stderr).toBe("");
   expect([child.status, child.signal]).toEqual([0, null]);
@@ -110,8 +108,7 @@ test("a disk that fails to write: IO_ERROR, which sticks until a rebuild, and wh
   const marked = open(path, { flushEvery: 0 });
   expect(codeOf(() => marked.flushSync())).toBe("IO_ERROR");
   expect(codeOf(() => marked.close())).toBe("IO_ERROR");
-  // The disk is given what it lacks.
-  spawnSync("mount", ["-o", `remount,size=${80 * MIB}`, room.path]);
+  disk.mend();
   const store = open<Value>(path, { recover: "rebuild", flushEvery: 0 });
   for (let i = 0; i < flushed; i++) expect(store.get(`key ${i}`)).toBe("v".repeat(1000));
   store.set("after", 1);
@@ -119,4 +116,36 @@ test("a disk that fails to write: IO_ERROR, which sticks until a rebuild, and wh
   finish(store);
   console.log(`${flushed} keys were flushed before the disk failed`);
   rmSync(path);
+});
+
+const REFUSED = /^(EIO|ENOSPC)$/;
+
+function failure(run: () => void): string {
+  try {
+    run();
+  } catch (error) {
+    return (error as PlatformError).code;
+  }
+  return "none";
+}
+
+test("a failed write is told to each open file once, and not to one that is opened after somebody was told", () => {
+  using disk = FailingDisk.make();
+  if (disk === undefined) {
+    console.log(NOT_RUN);
+    return;
+  }
+  const path = disk.file("bytes");
+  const ours = openFile(path, { write: true, create: true });
+  const other = openFile(path, { write: true });
+  checkWritten(ours);
+  writeSync(other, new Uint8Array(40 << 20).fill(1));
+  expect(failure(() => syncFile(other))).toMatch(REFUSED);
+  const later = openFile(path, { write: true });
+  // Why a sync that opens the file for itself has to ask by way of the store's own as well.
+  checkWritten(later);
+  expect(failure(() => checkWritten(ours))).toMatch(REFUSED);
+  checkWritten(ours);
+  for (const fd of [ours, other, later]) closeFile(fd);
+  expect(failure(() => checkWritten(-1))).toBe("EBADF");
 });

@@ -70,6 +70,20 @@ const ROLES: Roles = {
     say("outside");
   },
 
+  /** Begins a flush, and does not let its event loop go on, so that it does not see the end, until it is told to stop. */
+  async busy(task, counters, say) {
+    using store = open(task.path, { flushEvery: 0 });
+    for (let i = 0; i < 1000; i++) store.set(`busy/${i}`, "flushed".padEnd(100));
+    const flushed = store.flush();
+    say("busy");
+    for (let i = 0; counters.get(STOP) === 0; i++) {
+      store.set(`busy/${i % 1000}`, `${i}`.padEnd(100));
+      counters.set(returned(task.me), i + 1);
+      Bun.sleepSync(0.1);
+    }
+    await flushed;
+  },
+
   /** Adds and removes children of one node as fast as it can, so that it mostly holds its lock. */
   async hot(task, counters, say) {
     using store = open(task.path, { flushEvery: 0 });

@@ -4,7 +4,8 @@
  */
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { inspectKey, type Store } from "../../src/index.ts";
+import { inspectKey, open, type Store } from "../../src/index.ts";
+import { isUnderWay, MOST_UNDER_WAY, tryStartSync } from "../../src/recovery/sync.ts";
 import { returned } from "./role.ts";
 import { HOT_KEYS, hotKey } from "./roles.ts";
 import { Scene, until } from "./scene.ts";
@@ -133,6 +134,46 @@ describe("a reader that is killed in reader(fn)", () => {
     },
     LIMIT,
   );
+});
+
+describe("a flush whose process does not let its event loop go on", () => {
+  for (const where of ["process", "Worker"] as const) {
+    test(
+      `holds up nobody who flushes, backs up or commits (${where})`,
+      async () => {
+        await using scene = new Scene();
+        const store = scene.open({ flushEvery: 0 });
+        store.set("mine", 1);
+        if (where === "process") await scene.start("busy", 0);
+        else await scene.startWorker("busy", 0);
+        // Each of these would wait for as long as the other is busy, and that is until the last of them has ended.
+        store.set("mine", 2).flushSync();
+        store.set("mine", 3);
+        await store.flush();
+        await store.backup(scene.folder.file("copy"));
+        scene.open({ durability: "commit" }).set("mine", 4);
+        await scene.allDone();
+        expect(scene.counters.get(returned(0))).toBeGreaterThan(0);
+        await store.flush();
+        checkWhole(store, "after the flushes");
+        using copy = open(scene.folder.file("copy"));
+        expect(copy.get("mine")).toBe(3);
+      },
+      LIMIT,
+    );
+  }
+});
+
+test("a flush comes to its end behind any number of syncs that never do", async () => {
+  await using scene = new Scene();
+  const store = scene.open({ flushEvery: 0 });
+  const { region, slot } = store.participant();
+  let started = 0;
+  while (tryStartSync(region, slot) !== null) started++;
+  expect(started).toBe(MOST_UNDER_WAY);
+  store.set("k", 1);
+  await store.flush();
+  expect(isUnderWay(region.h)).toBe(false);
 });
 
 /** Stops the writer again and again until it stands still with a node locked. Best effort: false if it never does. */

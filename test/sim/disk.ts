@@ -92,6 +92,23 @@ export class Disk {
     if (this.sizes.at(-1) !== machine.size) this.sizes.push(machine.size);
   }
 
+  /** A sync that takes its time: what there is now is on the disk when the function is called that this returns. */
+  begin(): () => void {
+    this.noteSize();
+    const { time, changed } = this;
+    const sizes = this.sizes.length;
+    return () => {
+      for (const [at, versions] of changed) {
+        const left = versions.filter(({ until }) => until > time);
+        if (left.length > 0) changed.set(at, left);
+        else changed.delete(at);
+      }
+      this.syncedAt = Math.max(this.syncedAt, time);
+      // Whole syncs may have come between.
+      this.sizes = this.sizes.slice(Math.min(sizes, this.sizes.length) - 1);
+    };
+  }
+
   /** What lies there is on the disk as it is now. */
   private settle(from: number, length: number): void {
     if (from === 0 && length === FILE_BYTES) {

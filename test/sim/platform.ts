@@ -222,6 +222,8 @@ export function letGo(_h: number, _cell: number, _length: number): void {}
 
 export function writeBack(_h: number, _cell: number, _length: number): void {}
 
+export function checkWritten(_fd: number): void {}
+
 // ---- time, threads, machine --------------------------------------------------------------------------------------------
 
 export function sleepMs(ms: number): void {

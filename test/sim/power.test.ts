@@ -27,6 +27,7 @@ import { Disk, SECTOR } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
 import { FILE_BYTES, machine } from "./machine.ts";
 import { collect, flush, flushForRoom, type Operation, remove, set } from "./model.ts";
+import { countersOf, type End, isStarting, startSync } from "./overlap.ts";
 import { PlatformError } from "./platform.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
@@ -102,6 +103,86 @@ test("what changes in the middle of a sync, between any two of its steps, is the
     }
   }
   console.log(`in the middle of a sync: ${syncs} places, ${seen.images.size} different images; seed ${SEED}`);
+  expect(failures.report()).toEqual([]);
+});
+
+// ---- syncs that overlap ----------------------------------------------------------------------------------------------------
+
+test("syncs that overlap, one between any two steps of the start or the end of another, keep what each has promised", () => {
+  const failures = new Failures();
+  const seen = nothingSeen();
+  let places = 0;
+  for (const half of ["start", "end"] as const) {
+    for (let at = 1; failures.count === 0; at++) {
+      newWorld(24);
+      const manner = { unit: SECTOR, persistent: false, looks: 0, looksAtPersist: 0 };
+      const keys = ["kA", "kB", "kC", "kD"];
+      const scene = new Scene(new Random((SEED + at) >>> 0), manner, seen, new Ledger(keys));
+      const { ledger, problems } = scene;
+      const a = scene.open("A");
+      const b = scene.open("B");
+      let before = countersOf(a);
+      const look = (): void => {
+        const now = countersOf(a);
+        if (now.some((counter, i) => counter < before[i]!) || now[0]! < now[1]! || now[1]! < now[2]!)
+          problems.push(`done, W, W on the disk: ${before}, then ${now}`);
+        before = now;
+        scene.lookThoroughly();
+      };
+      const write = (actor: Actor, key: string, operation: Operation): void => {
+        const map = new Map<string, Value>();
+        operation.apply?.(map);
+        ledger.begin(actor.thread, key, map.get(key));
+        scene.run(actor, operation.run);
+        ledger.forget(actor.thread);
+        ledger.has(key, scene.get(actor, key), false);
+      };
+      let came = false;
+      let late: End | null = null;
+      const within = (): void => {
+        came = true;
+        write(b, "kB", set("kB", value("within")));
+        const alone = isStarting(a);
+        const other = startSync(scene, b);
+        if (alone && other !== null) problems.push("two syncs start at a time");
+        other?.(true);
+        // One that was at the disk before ends here.
+        if (half === "start") late?.(true);
+        look();
+        write(b, "kB", remove("kB"));
+        look();
+      };
+      try {
+        write(b, "kA", set("kA", value("one")));
+        write(b, "kB", set("kB", value("one")));
+        startSync(scene, b)?.(false);
+        write(b, "kA", remove("kA"));
+        const early = startSync(scene, b);
+        startSync(scene, a)?.(false);
+        late = startSync(scene, b);
+        const end = startSync(scene, a, half === "start" ? { hook: within, at } : {});
+        write(b, "kC", set("kC", value("one")));
+        look();
+        end?.(true, half === "end" ? { hook: within, at } : {});
+        look();
+        // The one that was first at the disk is the last to come from it.
+        early?.(false);
+        look();
+        scene.run(b, collect.run);
+        for (const key of ["kD", "kB", "kA"]) {
+          write(b, key, set(key, value("again")));
+          look();
+        }
+        verify(a, problems);
+      } catch (error) {
+        problems.push(told(error));
+      }
+      failures.note(`${half}, at access ${at}`, problems);
+      if (!came) break;
+      places++;
+    }
+  }
+  console.log(`syncs that overlap: ${places} places, ${seen.images.size} different images; seed ${SEED}`);
   expect(failures.report()).toEqual([]);
 });
 

@@ -809,7 +809,11 @@ export function hashLeaves(
   let n = 0;
   for (let i = 0; i < count; i++) {
     const leaf = (cell + (i * stride) / 8) | 0;
-    const tag = load32(h, leaf, 0);
+    // Without the watch on free cells: a hint may be of a time when the slab was cut into others. What it leads to is not believed.
+    machine.step(false);
+    const first = address(h, leaf, 0, 4);
+    machine.trace(first, 4, false);
+    const tag = machine.words[first >>> 2]!;
     const state = tag & STATE_MASK;
     const length = (tag >>> AUX_SHIFT) & KEY_LENGTH_MASK;
     if ((tag & KIND_MASK) !== LEAF || (state !== PRIVATE && state !== LIVE) || length > most) continue;

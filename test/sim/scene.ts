@@ -122,6 +122,11 @@ export class Scene {
     return ending;
   }
 
+  /** The disk is given all there is, in the background; it has it when the function is called that this returns. */
+  diskBegins(): () => void {
+    return this.disk.begin();
+  }
+
   /** What `key` has. To read is to disturb nothing. */
   get(actor: Actor, key: string): Value | undefined {
     return machine.as(actor.thread, () => actor.store.get(key)) as Value | undefined;

@@ -8,6 +8,7 @@ import { contents, verify } from "./audit.ts";
 import { brief, Ledger } from "./ledger.ts";
 import { machine, type Thread } from "./machine.ts";
 import { add, collect, flush, flushForRoom, type Operation, remove, set } from "./model.ts";
+import { startSync } from "./overlap.ts";
 import { type Random, told } from "./report.ts";
 import { type Manner, Scene, type Seen, type Trouble } from "./scene.ts";
 import { type Actor, newWorld } from "./world.ts";
@@ -33,6 +34,8 @@ export class Story {
   private readonly random: Random;
   private readonly keys: string[];
   private actors: Actor[] = [];
+  /** Syncs in the background: what brings each to its end. */
+  private readonly background = new Map<Actor, (trouble: Trouble) => void>();
   private serial = 1;
   /** How likely large values are. */
   private readonly large: number;
@@ -50,6 +53,7 @@ export class Story {
   }
 
   private boot(): void {
+    this.background.clear();
     this.actors = [this.scene.open("A"), this.scene.open("B")];
   }
 
@@ -96,10 +100,27 @@ export class Story {
     if (this.scene.run(actor, settle ? flushForRoom.run : flush.run, trouble).how === "done") promise();
   }
 
+  /** As a flush in the background does: it starts, and the disk is at work while others go on, and sync as well. */
+  private startBackground(actor: Actor, trouble: Trouble): void {
+    const { scene, background } = this;
+    scene.text += ` ${actor.thread.name}: sync starts;`;
+    const end = startSync(scene, actor, trouble);
+    if (end === null) return;
+    background.set(actor, (within) => {
+      background.delete(actor);
+      scene.text += ` ${actor.thread.name}: sync ends;`;
+      end(this.random.next() < 0.5, within);
+    });
+  }
+
   private something(actor: Actor, key: string, trouble: Trouble, mayAdd = true): void {
     const choice = this.random.next();
-    if (choice < this.flushes) this.flush(actor, trouble);
-    else if (choice < this.flushes * 1.7) {
+    if (choice < this.flushes / 2) this.flush(actor, trouble);
+    else if (choice < this.flushes) {
+      const end = this.background.get(actor);
+      if (end === undefined) this.startBackground(actor, trouble);
+      else end(trouble);
+    } else if (choice < this.flushes * 1.7) {
       this.scene.text += ` ${actor.thread.name}: collect;`;
       this.scene.run(actor, collect.run, trouble);
     } else this.write(actor, key, trouble, mayAdd);
@@ -135,6 +156,7 @@ export class Story {
   private replaceTheDead(): void {
     for (const [i, { thread }] of this.actors.entries()) {
       if (!thread.dead) continue;
+      this.background.delete(this.actors[i]!);
       this.scene.seen.deaths++;
       this.scene.text += ` ${thread.name} is dead, another opens;`;
       this.actors[i] = this.scene.open(thread.name);
