@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { generatedKey } from "../data.ts";
-import { ABILITIES, contender, type Name } from "../stores/index.ts";
-import { isYcsb, KEYS, TINY_KEYS, valueFor, WORK_TITLES, WORKS, type Work } from "./works.ts";
+import { ABILITIES, type Name } from "../stores/index.ts";
+import { fill, isYcsb, KEYS, TINY_KEYS, WORK_TITLES, WORKS, type Work } from "./works.ts";
 
 /** Operations a second, or a quotient of such: row, store, one figure a round. */
 export type ProcessFigures = Record<string, Partial<Record<Name, number[]>>>;
@@ -22,17 +21,21 @@ export const TINY_PROCESSES = { milliseconds: 20, keys: TINY_KEYS, mixes: ["ycsb
 /** Rows of the report that the targets name. */
 export const TWO_READERS = "two readers / one";
 export const TWO_WRITERS = `two writers / one: ${WORK_TITLES.fresh}`;
+/** What the machine has to give: two who share nothing but it. */
+export const TWO_FILES = `two writers, a file each / one: ${WORK_TITLES.fresh}`;
 
-/** Runs processes that do `works` at once on the store in `directory`; operations per second of each. */
+/** Runs processes that do `works` at once, each on the store in its directory; operations per second of each. */
 async function run(
   name: Name,
-  directory: string,
+  directories: readonly string[],
   works: readonly Work[],
   firstId: number,
   effort: ProcessEffort,
 ): Promise<number[]> {
   const children = works.map((work, i) => {
-    const arguments_ = [name, directory, work, effort.keys, firstId + i, effort.milliseconds].map(String);
+    const arguments_ = [name, directories[i], work, effort.keys, firstId + i, effort.milliseconds].map(
+      String,
+    );
     const child = Bun.spawn([process.execPath, join(import.meta.dir, "child.ts"), ...arguments_], {
       stdin: "pipe",
       stdout: "pipe",
@@ -69,17 +72,6 @@ async function run(
 
 const sum = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0);
 
-/** Makes a store of `keys` keys with the values that `work` has. */
-async function fill(name: Name, directory: string, work: Work, keys: number): Promise<void> {
-  const store = await contender(name, directory);
-  const all = Array.from({ length: keys }, (_, i) => generatedKey(i));
-  await store.setAll(
-    all,
-    all.map((_, i) => valueFor(work, i)),
-  );
-  await store.close();
-}
-
 /** Measures those of `names` that several processes can open. */
 export async function compareProcesses(
   names: readonly Name[],
@@ -98,47 +90,46 @@ export async function compareProcesses(
       const folder = mkdtempSync(join(tmpdir(), "bancos-bench-"));
       // Each process makes keys of its own.
       let id = 1;
-      const oneAndTwo = async (
-        directory: string,
-        work: Work,
-        second = directory,
-      ): Promise<{ one: number; two: number[] }> => {
-        const [one = 0] = await run(name, directory, [work], id++, effort);
-        const two = await run(name, second, [work, work], id, effort);
+      const two = async (first: string, second: string, work: Work, other = work): Promise<number[]> => {
+        const rates = await run(name, [first, second], [work, other], id, effort);
         id += 2;
-        return { one, two };
+        return rates;
+      };
+      const one = async (directory: string, work: Work): Promise<number> =>
+        (await run(name, [directory], [work], id++, effort))[0] ?? 0;
+      const made = async (what: string, work: Work): Promise<string> => {
+        const directory = mkdtempSync(join(folder, `${what}-`));
+        await (await fill(name, directory, work, effort.keys)).close();
+        return directory;
       };
       try {
-        const numbers = mkdtempSync(join(folder, "numbers-"));
-        await fill(name, numbers, "read", effort.keys);
-        const readers = await oneAndTwo(numbers, "read");
-        note("one reader", readers.one);
-        note("two readers", sum(readers.two));
-        note(TWO_READERS, sum(readers.two) / readers.one);
-        const [beside = 0] = await run(name, numbers, ["read", "update"], id, effort);
-        id += 2;
-        note("a reader beside a writer / alone", beside / readers.one);
-        // New keys make the store larger, and slower: each of the two runs begins with one of the first size.
-        const freshStore = async (): Promise<string> => {
-          const made = mkdtempSync(join(folder, "fresh-"));
-          await fill(name, made, "fresh", effort.keys);
-          return made;
-        };
+        const numbers = await made("numbers", "read");
+        const reader = await one(numbers, "read");
+        const readers = sum(await two(numbers, numbers, "read"));
+        note("one reader", reader);
+        note("two readers", readers);
+        note(TWO_READERS, readers / reader);
+        const [beside = 0] = await two(numbers, numbers, "read", "update");
+        note("a reader beside a writer / alone", beside / reader);
         for (const work of ["fresh", "update", "hot"] as const) {
-          const { one, two } =
-            work === "fresh"
-              ? await oneAndTwo(await freshStore(), work, await freshStore())
-              : await oneAndTwo(numbers, work);
-          note(`one writer, set: ${WORK_TITLES[work]}`, one);
-          note(`two writers / one: ${WORK_TITLES[work]}`, sum(two) / one);
-          note(`share of the slower writer: ${WORK_TITLES[work]}`, Math.min(...two) / sum(two));
+          // New keys make the store larger, and slower: each run begins with one of the first size.
+          const store = async (): Promise<string> => (work === "fresh" ? made("fresh", work) : numbers);
+          const writer = await one(await store(), work);
+          const shared = await store();
+          const writers = await two(shared, shared, work);
+          note(`one writer, set: ${WORK_TITLES[work]}`, writer);
+          note(`two writers / one: ${WORK_TITLES[work]}`, sum(writers) / writer);
+          note(`share of the slower writer: ${WORK_TITLES[work]}`, Math.min(...writers) / sum(writers));
+          if (work !== "fresh") continue;
+          note(TWO_FILES, sum(await two(await store(), await store(), work)) / writer);
         }
-        const texts = mkdtempSync(join(folder, "texts-"));
-        await fill(name, texts, "ycsb-A", effort.keys);
+        const texts = await made("texts", "ycsb-A");
         for (const work of effort.mixes) {
-          const { one, two } = await oneAndTwo(texts, work);
-          note(`${WORK_TITLES[work]}, one process`, one);
-          note(`${WORK_TITLES[work]}, two processes`, sum(two));
+          note(`${WORK_TITLES[work]}, one process`, await one(texts, work));
+          note(`${WORK_TITLES[work]}, two processes`, sum(await two(texts, texts, work)));
+          if (work !== "ycsb-A") continue;
+          const others = await made("others", work);
+          note(`${WORK_TITLES[work]}, two processes, a file each`, sum(await two(texts, others, work)));
         }
       } finally {
         rmSync(folder, { recursive: true, force: true });

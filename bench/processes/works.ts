@@ -1,7 +1,7 @@
 /** What one process of a measurement does, again and again. */
 import { generatedKey } from "../data.ts";
 import { random, zipf } from "../random.ts";
-import type { Contender, Value } from "../stores/index.ts";
+import { type Contender, contender, type Name, type Value } from "../stores/index.ts";
 
 /** Keys that are in the store before the processes start. */
 export const KEYS = 200_000;
@@ -41,6 +41,17 @@ export const isYcsb = (work: Work): boolean => work.startsWith("ycsb");
 /** Values of the mixes have 100 bytes, those of the other works are numbers. */
 export function valueFor(work: Work, i: number): Value {
   return isYcsb(work) ? `${i}`.padStart(100, "value ") : i;
+}
+
+/** Makes a store of `keys` keys with the values that `work` has. */
+export async function fill(name: Name, directory: string, work: Work, keys: number): Promise<Contender> {
+  const store = await contender(name, directory);
+  const all = Array.from({ length: keys }, (_, i) => generatedKey(i));
+  await store.setAll(
+    all,
+    all.map((_, i) => valueFor(work, i)),
+  );
+  return store;
 }
 
 /** Choices are drawn beforehand, so that drawing them is not what is measured. */
