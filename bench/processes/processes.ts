@@ -131,6 +131,10 @@ export async function compareProcesses(
           const others = await made("others", work);
           note(`${WORK_TITLES[work]}, two processes, a file each`, sum(await two(texts, others, work)));
         }
+      } catch (error) {
+        // lmdb has been seen to fail with two writers (MDB_PROBLEM); of our own store we want to know.
+        if (name === "bancos") throw error;
+        onProgress(`${name} has failed, and has no more figures of this round: ${(error as Error).message}`);
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }

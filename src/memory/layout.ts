@@ -89,14 +89,14 @@ export const SB_W = 776;
 export const SB_W_DISK = 784;
 /** A byte that stays 0. Written by a call that returns when it is on the disk, and all of page 0 with it. */
 export const SB_NOTHING = 800;
-/** Who runs a sync: slot (10 bits), incarnation; 0: nobody. */
+/** Who starts a sync or a backup, or syncs in his own thread: slot (10 bits), incarnation; 0: nobody. */
 export const SB_SYNC_OWNER = 832;
 /** Non-zero: a sync failed; sticks until a rebuild. */
 export const SB_SYNC_ERROR = 836;
 /** Backup: writers wait at the gate while it is not 0; leaves are not changed in place while it is not 0. */
 export const SB_GATE = 840;
 export const SB_NO_IN_PLACE = 844;
-/** Futex word: moves whenever a sync ends. */
+/** Futex word: moves whenever that word is given back. */
 export const SB_SYNC_TURN = 848;
 /** Slabs at or above it have never been used. */
 export const SB_FRONTIER = 896;

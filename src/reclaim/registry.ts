@@ -26,6 +26,7 @@ import {
   SLOT_ROLE,
   SLOT_SINCE,
   SLOT_STATE_MASK,
+  SLOT_SYNC_TICKET,
   SLOT_THREAD_START,
   SLOT_TID,
   SLOT_WORD,
@@ -109,6 +110,7 @@ export function claimSlot(region: Region, role: number): number {
 export function leaveSlot(region: Region, slot: number): void {
   const word = load32(region.h, slotCell(slot), SLOT_WORD);
   if (hasLimbo(region.h, slot)) fetchAdd32(region.h, SB, SB_ORPHANS, 1);
+  store64(region.h, slotCell(slot), SLOT_SYNC_TICKET, 0);
   store32(region.h, slotCell(slot), SLOT_WORD, slotWord((slotIncarnation(word) + 1) & 0xfffff, 0, SLOT_FREE));
   unlockByte(region.fd, lifeByte(slot));
 }

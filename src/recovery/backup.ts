@@ -92,7 +92,7 @@ import { CellList } from "./celllist.ts";
 import { isValidLeaf, placeLeaf } from "./rebuild.ts";
 import { recoverSlot } from "./recover.ts";
 import { sortByKey } from "./sort.ts";
-import { PROMISED } from "./sync.ts";
+import { keepDiskNear, PROMISED } from "./sync.ts";
 
 // ---- the point -------------------------------------------------------------------------------------------------------
 
@@ -129,6 +129,7 @@ export function beginBackup(region: Region, slot: number): Point | null {
       recoverSlot(region, other, slot);
       return null;
     }
+    keepDiskNear(region);
     exchange32(h, SB, SB_GATE, slot);
     if (!waitForQuiet(region, slot)) return null;
     exchange64(h, SB, SB_LAST_START, PROMISED);

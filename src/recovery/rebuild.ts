@@ -115,14 +115,8 @@ import { TreeBuilder } from "./build.ts";
 import { CellList } from "./celllist.ts";
 import type { RebuildReport } from "./lifecycle.ts";
 import { AHEAD, type Differences, sortByKey } from "./sort.ts";
-import { failSync } from "./sync.ts";
+import { failSync, MOST_UNKNOWN_SYNCS } from "./sync.ts";
 
-/**
- * A mark's m can't be far beyond the number of syncs that page 0 knows of: each sync that ended took page 0 with it, and
- * few are started while none ends (sync.ts, MOST_UNDER_WAY), but for those whose participants die, and for backups. One that
- * is comes from a mark word beside the content of another life of the cell.
- */
-const MOST_UNKNOWN_SYNCS = 4096;
 /** No page of memory is smaller. */
 const PAGE_BYTES = 4096;
 /** The slot that owns the new nodes until the rebuild ends. */
@@ -195,6 +189,7 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   const isPrivate = region.mode === "private";
   if (!isPrivate && fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
   const onDisk = load64(h, SB, SB_W);
+  // A mark's m that is larger comes from a mark word beside the content of another life of the cell.
   const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
 
   if (!isPrivate) forgetBeyond(region);

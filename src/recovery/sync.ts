@@ -3,8 +3,8 @@
  *
  * The sync lock orders the starts. One sync may start while another is at the disk, and end before it: a sync in the
  * background waits for the disk without the lock, since it sees its end only when its event loop goes on, and nobody is to
- * wait for that. So `done`, W and W_DISK are raised by compare-and-swap. A sync in the caller's thread keeps the lock to
- * its end, and who comes meanwhile shares the next. (The model: `disk overlap`.)
+ * wait for that. So `done`, W and W_DISK are raised by compare-and-swap. {@link syncNow} keeps the lock to its end, and who
+ * comes meanwhile shares the next. (The model: `disk overlap`.)
  *
  * Two counters (docs/design.md, "Two counters"): Q numbers leaves, S counts the syncs that were started. The order of
  * the first four steps is the one that the model found to be right: `lastStart` is MAX before Q is taken, and S is
@@ -28,18 +28,36 @@ import {
   SB_SYNC_ERROR,
   SB_W,
   SB_W_DISK,
+  SLOT_FREE,
+  SLOT_PID,
+  SLOT_PID_NAMESPACE,
+  SLOT_SYNC_TICKET,
+  SLOT_TID,
+  SLOT_WORD,
+  slotCell,
 } from "../memory/layout.ts";
-import { PlatformError, syncFile, syncRange } from "../memory/platform.ts";
-import { cas64, exchange64, fetchAdd64, load32, load64, store32 } from "../memory/primitives.ts";
+import {
+  checkWritten,
+  PlatformError,
+  pidNamespace,
+  syncFile,
+  syncRange,
+  threadId,
+} from "../memory/platform.ts";
+import { cas64, exchange64, fetchAdd64, load32, load64, store32, store64 } from "../memory/primitives.ts";
 import type { Region } from "../memory/region.ts";
+import { slotState, slotsUsed } from "../reclaim/registry.ts";
 import { syncOwner, syncTurn, syncUnlock, trySyncLock, waitForTurn } from "../reclaim/synclock.ts";
 import { recoverSlot } from "./recover.ts";
 
 /** Larger than any sequence number: while it is `lastStart`, every leaf counts as promised. */
 export const PROMISED = 2 ** 53 - 1;
 
-/** Syncs in the background that may be without an end: S on the disk is not far behind (rebuild.ts, MOST_UNKNOWN_SYNCS). */
-export const MOST_UNDER_WAY = 64;
+/**
+ * The number of syncs that were started, as page 0 on the disk has it, is not further behind than that. Many start and never
+ * end if their participants die, or are held up; and a backup counts as one.
+ */
+export const MOST_UNKNOWN_SYNCS = 4096;
 
 /** Milliseconds that the sync lock is waited for before its holder is looked at. */
 const LOOK_EVERY = 10;
@@ -64,9 +82,19 @@ export function checkSyncError(region: Region): void {
 /** Has a sync been started, by anybody, of which no end is known? Its owner may be dead, or be held up. A backup counts as one. */
 export const isUnderWay = (h: number): boolean => load64(h, SB, SB_S) - 1 > load64(h, SB, SB_DONE);
 
-/** Are there so many of them that no other may start in the background? One in somebody's own thread ends by itself. */
-export const areTooMany = (h: number): boolean =>
-  load64(h, SB, SB_S) - 1 >= load64(h, SB, SB_DONE) + MOST_UNDER_WAY;
+/** Before S moves on: where none has ended for long, page 0 to the disk. The caller holds the sync lock. Throws IO_ERROR. */
+export function keepDiskNear(region: Region): void {
+  const { h } = region;
+  if (load64(h, SB, SB_S) - load64(h, SB, SB_DONE) > MOST_UNKNOWN_SYNCS / 2) syncPageZero(region);
+}
+
+function syncPageZero(region: Region): void {
+  try {
+    syncRange(region.h, 0, SB_END);
+  } catch (error) {
+    throw failSync(region, error);
+  }
+}
 
 /** A counter of the superblock never goes back. */
 function raise(h: number, field: number, value: number): void {
@@ -85,6 +113,7 @@ export interface Sync {
 function beginSync(region: Region, slot: number): Sync {
   const { h } = region;
   recoverSlot(region, load32(h, SB, SB_NO_IN_PLACE), slot);
+  keepDiskNear(region);
   const w = load64(h, SB, SB_DONE);
   raise(h, SB_W, w);
   exchange64(h, SB, SB_LAST_START, PROMISED);
@@ -95,15 +124,68 @@ function beginSync(region: Region, slot: number): Sync {
 }
 
 /**
- * Starts a sync, whose disk is then waited for without the lock, and which {@link endSync} ends; null: somebody else is at
- * it in this moment, or {@link areTooMany there are too many}.
+ * Starts a sync, whose disk is then waited for without the lock, and which {@link endSync} ends, or {@link failSync}, and
+ * then {@link forgetSync}; null: somebody else is at it in this moment.
  */
 export function tryStartSync(region: Region, slot: number): Sync | null {
   if (!trySyncLock(region.h, slot)) return null;
   try {
-    return areTooMany(region.h) ? null : beginSync(region, slot);
+    const sync = beginSync(region, slot);
+    store64(region.h, slotCell(slot), SLOT_SYNC_TICKET, sync.ordinal);
+    return sync;
   } finally {
     syncUnlock(region.h, slot);
+  }
+}
+
+/** The sync that {@link tryStartSync} has started has come to its end, or failed and that was said. */
+export function forgetSync(h: number, slot: number): void {
+  store64(h, slotCell(slot), SLOT_SYNC_TICKET, 0);
+}
+
+/** A sync in the background that was under way when we opened the file. */
+export interface Earlier {
+  readonly slot: number;
+  readonly ordinal: number;
+}
+
+/**
+ * The syncs of others that are under way. The kernel tells each open file of a failed write once, but not one that is opened
+ * after somebody was told: who opens the file now hears of it from these participants only, when their event loops go on.
+ * Those of this thread can't while it waits.
+ */
+export function earlierSyncs(region: Region, slot: number): Earlier[] {
+  const { h } = region;
+  const found: Earlier[] = [];
+  for (let other = 1; other <= slotsUsed(h); other++) {
+    const ordinal = load64(h, slotCell(other), SLOT_SYNC_TICKET);
+    const sync = { slot: other, ordinal };
+    if (ordinal !== 0 && other !== slot && !isOver(h, sync) && !isOfThisThread(h, other)) found.push(sync);
+  }
+  return found;
+}
+
+/** Has it come to its end, or was its participant recovered? */
+export const isOver = (h: number, { slot, ordinal }: Earlier): boolean =>
+  load64(h, slotCell(slot), SLOT_SYNC_TICKET) !== ordinal ||
+  slotState(load32(h, slotCell(slot), SLOT_WORD)) === SLOT_FREE;
+
+function isOfThisThread(h: number, slot: number): boolean {
+  const cell = slotCell(slot);
+  return (
+    load32(h, cell, SLOT_PID) === process.pid &&
+    load32(h, cell, SLOT_TID) === threadId() &&
+    load64(h, cell, SLOT_PID_NAMESPACE) === pidNamespace()
+  );
+}
+
+/** Throws IO_ERROR if the disk has failed to write something, and our file was not told yet. Cost: a system call. */
+export function checkDisk(region: Region): void {
+  checkSyncError(region);
+  try {
+    checkWritten(region.fd);
+  } catch (error) {
+    throw failSync(region, error);
   }
 }
 
@@ -134,11 +216,7 @@ export function endSettling(h: number, w: number): void {
 function settle(region: Region): void {
   const w = beginSettling(region.h);
   if (w < 0) return;
-  try {
-    syncRange(region.h, 0, SB_END);
-  } catch (error) {
-    throw failSync(region, error);
-  }
+  syncPageZero(region);
   endSettling(region.h, w);
 }
 
@@ -196,7 +274,10 @@ export function syncNow(region: Region, slot: number, how: SyncNow): void {
   for (;;) {
     const turn = syncTurn(h);
     checkSyncError(region);
-    if (settles ? load64(h, SB, SB_W_DISK) >= ticket : isSynced(h, ticket)) return;
+    if (settles ? load64(h, SB, SB_W_DISK) >= ticket : isSynced(h, ticket)) {
+      checkDisk(region);
+      return;
+    }
     if (waited >= patience && isUnderWay(h)) {
       onWait(syncOwner(h));
       return;

@@ -1,19 +1,24 @@
 /** Durability of one store: syncs in the background and at once, shared with all who wait for one. */
 import { fdatasync, write } from "node:fs";
+import { BancosError } from "../errors.ts";
 import { SB_NOTHING } from "../memory/layout.ts";
-import { checkWritten, closeFile, letGo, openFile, writeBack } from "../memory/platform.ts";
+import { closeFile, letGo, openFile, sleepMs, writeBack } from "../memory/platform.ts";
 import type { Region } from "../memory/region.ts";
 import { isMuch, waitingOfAll } from "../reclaim/reclaim.ts";
 import { syncOwner } from "../reclaim/synclock.ts";
 import { recoverSlot } from "../recovery/recover.ts";
 import {
-  areTooMany,
   beginSettling,
+  checkDisk,
   checkSyncError,
+  type Earlier,
+  earlierSyncs,
   endSettling,
   endSync,
   failSync,
   finishSync,
+  forgetSync,
+  isOver,
   isSynced,
   isUnderWay,
   type Sync,
@@ -32,8 +37,15 @@ const SHORT = 1;
 const SLOW = 10;
 /** Milliseconds of a turn of the event loop after which the rest is left to the sync. */
 const LONG_TURN = 100;
-/** Milliseconds for which a flush lets a sync of another end before it begins one of its own: many who flush share few syncs. */
+/**
+ * Milliseconds for which a flush lets a sync of another end before it begins one of its own, and twice as long as its last
+ * one has taken: many who flush share few syncs.
+ */
 const SHARING = 50;
+/** After so many times as long it begins one whatever others do. */
+const MOST_SHARED = 4;
+/** Rounds of waiting for a participant, of a millisecond each, between two looks whether it is alive. */
+const LOOK_EVERY = 16;
 /** Not one that a test has put in its place, for which a sync would wait for ever. */
 const nextTurn = setImmediate;
 const NOTHING = new Uint8Array(1);
@@ -44,9 +56,15 @@ export class Flusher {
   private readonly every: number;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private syncing: Promise<void> | null = null;
+  /** Syncs of others that were under way when the store was opened, and may be still. */
+  private earlier: Earlier[];
+  /** Milliseconds that the last sync has taken. */
+  private took = 0;
   /** Calls of flush() that have not come to their end. */
   private flushing = 0;
   private closed = false;
+  /** Why closing has not synced what was to be flushed. */
+  private failure: unknown;
   /** The timer was set to end at once. */
   private hurried = false;
   /** Called when a background sync has made that what is retired can be reused. */
@@ -55,6 +73,8 @@ export class Flusher {
   constructor(opened: Opened, every: number) {
     this.opened = opened;
     this.every = every;
+    const { region, registered, participant } = opened;
+    this.earlier = registered ? earlierSyncs(region, participant.slot) : [];
   }
 
   /** After a write: sees to it that it is flushed in time. */
@@ -89,14 +109,44 @@ export class Flusher {
     if (this.timer !== null) clearTimeout(this.timer);
   }
 
-  /** Is there a call of {@link flush} that has not come to its end? */
-  get isWaited(): boolean {
-    return this.flushing > 0;
+  /**
+   * The store is about to close: syncs if somebody waits for a flush, or a sync is under way, of whose end nobody will hear.
+   * Waits for syncs that were under way when the store was opened. Throws IO_ERROR.
+   */
+  finish(): void {
+    if (this.flushing > 0 || this.syncing !== null) this.flushSync();
+    else if (this.opened.registered) this.waitForEarlier(Number.POSITIVE_INFINITY);
   }
 
-  /** The mapping goes: a background sync that is under way is nobody's. */
-  close(): void {
+  /** The mapping goes: a background sync that is under way is nobody's. `failure` of {@link finish}, if it has failed. */
+  close(failure?: unknown): void {
+    if (this.syncing !== null) forgetSync(this.opened.region.h, this.opened.participant.slot);
+    this.failure = failure;
     this.closed = true;
+  }
+
+  /** Have all of `earlier` come to their end? */
+  private isAlone(): boolean {
+    if (this.earlier.length > 0) {
+      const { h } = this.opened.region;
+      this.earlier = this.earlier.filter((sync) => !isOver(h, sync));
+    }
+    return this.earlier.length === 0;
+  }
+
+  private recoverEarlier(): void {
+    const { region, participant } = this.opened;
+    for (const { slot } of this.earlier) recoverSlot(region, slot, participant.slot);
+  }
+
+  /** In this thread, for `patience` milliseconds at most. Returns whether there is none left. */
+  private waitForEarlier(patience: number): boolean {
+    for (let round = 0; !this.isAlone(); round++) {
+      if (round >= patience) return false;
+      if (round % LOOK_EVERY === LOOK_EVERY - 1) this.recoverEarlier();
+      sleepMs(1);
+    }
+    return true;
   }
 
   /** Resolves when all that was written before the call, by anybody, is on the disk. */
@@ -118,36 +168,53 @@ export class Flusher {
   private async flushFrom(ticket: number, region: Region, slot: number, h: number): Promise<void> {
     let started = syncTicket(h);
     let since = performance.now();
-    for (let round = 0; ; round++) {
-      // Closing has synced, since this call was waiting.
-      if (this.closed) return;
+    const sharing = Math.max(SHARING, this.took * 2);
+    const until = since + sharing * MOST_SHARED;
+    for (let round = 1; ; round++) {
+      if (this.closed) {
+        // Closing has synced, since this call was waiting.
+        if (this.failure !== undefined) throw this.failure;
+        return;
+      }
       checkSyncError(region);
-      if (isSynced(h, ticket)) return;
+      const now = performance.now();
       if (syncTicket(h) !== started) {
         started = syncTicket(h);
-        since = performance.now();
+        since = now;
       }
       if (this.syncing !== null) {
         await this.syncing;
-        continue;
-      }
-      const shares = isUnderWay(h) && performance.now() - since < SHARING;
-      if (!shares && areTooMany(h)) {
-        this.flushSync();
-        continue;
-      }
-      const sync = shares ? null : tryStartSync(region, slot);
-      if (sync === null) {
+      } else if (!this.isAlone()) {
         await Bun.sleep(1);
-        if (round % 16 === 15 && !this.closed) recoverSlot(region, syncOwner(h), slot);
-        continue;
+        if (round % LOOK_EVERY === 0 && !this.closed) this.recoverEarlier();
+      } else if (isSynced(h, ticket)) {
+        checkDisk(region);
+        return;
+      } else if (isUnderWay(h) && now - since < sharing && now < until) {
+        await Bun.sleep(1);
+      } else {
+        await this.startSync(region, slot, round);
       }
-      this.syncing = this.syncInBackground(sync);
-      try {
-        await this.syncing;
-      } finally {
-        this.syncing = null;
-      }
+    }
+  }
+
+  /** A sync from its start to its end; or a moment, if somebody else is at its start. */
+  private async startSync(region: Region, slot: number, round: number): Promise<void> {
+    const { h } = region;
+    const sync = tryStartSync(region, slot);
+    if (sync === null) {
+      await Bun.sleep(1);
+      if (round % LOOK_EVERY === 0 && !this.closed) recoverSlot(region, syncOwner(h), slot);
+      return;
+    }
+    const began = performance.now();
+    this.syncing = this.syncInBackground(sync);
+    try {
+      await this.syncing;
+    } finally {
+      this.syncing = null;
+      this.took = performance.now() - began;
+      if (!this.closed) forgetSync(h, slot);
     }
   }
 
@@ -170,36 +237,38 @@ export class Flusher {
     const dense = pages.dense();
     // Its end may be noticed late. What is written to in between is protected again as well, and some of it has not been yet.
     pages.forget();
-    let settled = -1;
+    let settles = false;
     try {
       await this.writeBack(dense);
       // Closed meanwhile: closing has synced.
       if (this.closed) return;
-      // A later sync may have ended before.
-      if (!isSynced(region.h, sync.ordinal)) {
-        await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
-        if (this.closed) return;
-        // Who was told that the disk has failed, by a sync that is under way as well, may not have come to say so.
-        checkWritten(region.fd);
-      }
+      await new Promise<void>((done, failed) => fdatasync(fd, (error) => (error ? failed(error) : done())));
+      if (this.closed) return;
+      // Whoever was told of a failed write, by a sync that is under way as well, may not have come to say so.
+      checkDisk(region);
       endSync(region.h, sync);
-      settled = isMuch(waitingOfAll(region.h)) ? beginSettling(region.h) : -1;
-      // A byte that means nothing, since whoever waits for a byte of a page waits for the page. W itself, written here,
-      // might have moved on before the call is made.
-      if (settled >= 0) {
-        await new Promise<void>((done, failed) =>
-          write(fd, NOTHING, 0, 1, SB_NOTHING, (error) => (error ? failed(error) : done())),
-        );
-        if (this.closed) return;
-        checkWritten(region.fd);
-        endSettling(region.h, settled);
-      }
+      settles = isMuch(waitingOfAll(region.h)) && (await this.settle(region, fd));
     } catch (error) {
-      if (!this.closed) throw failSync(region, error);
+      if (!this.closed) throw error instanceof BancosError ? error : failSync(region, error);
     } finally {
       closeFile(fd);
     }
-    if (settled >= 0) this.onRoom();
+    if (settles) this.onRoom();
+  }
+
+  /** What waits for the disk may be reused at once. Returns whether it may. */
+  private async settle(region: Region, fd: number): Promise<boolean> {
+    const w = beginSettling(region.h);
+    if (w < 0) return false;
+    // A byte that means nothing, since whoever waits for a byte of a page waits for the page. W itself, written here,
+    // might have moved on before the call is made.
+    await new Promise<void>((done, failed) =>
+      write(fd, NOTHING, 0, 1, SB_NOTHING, (error) => (error ? failed(error) : done())),
+    );
+    if (this.closed) return false;
+    checkDisk(region);
+    endSettling(region.h, w);
+    return true;
   }
 
   /**
@@ -241,6 +310,7 @@ export class Flusher {
     const { slot } = participant;
     if (!registered) return;
     region.checkLength();
+    if (!this.waitForEarlier(patience)) return;
     checkSyncError(region);
     const { pages } = participant.heap;
     const begun = (): void => pages.letGo();

@@ -919,17 +919,21 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
       p.region.checkLength();
     } catch (error) {
       this.participantOrNull = null;
-      this.flusher.close();
+      this.flusher.close(error);
       p.region.close();
       throw error;
     }
     if (this.opened.registered) endBackup(p.region, p.slot);
+    let failure: unknown;
     try {
-      if (this.flusher.isWaited) this.flusher.flushSync();
+      this.flusher.finish();
       // Who only reads leaves a file that was closed in order as it is.
       if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
+    } catch (error) {
+      failure = error;
+      throw error;
     } finally {
-      this.flusher.close();
+      this.flusher.close(failure);
       this.participantOrNull = null;
       closeOpened(this.opened);
     }

@@ -146,7 +146,7 @@ export class Upkeep {
   /** A sync for memory, where `share` of what may wait for the disk does. */
   private syncNow(share: number): void {
     try {
-      // Another is at it: his will do. Unless his event loop is held up, and he does not see that it has ended.
+      // Another is at it: his will do, if his event loop goes on to see that it has ended.
       this.flusher.flushSync(true, share > MOST_WITHOUT_SYNC ? Number.POSITIVE_INFINITY : 0);
     } catch (error) {
       // Nothing that was asked for here, and no reason for the write to fail. Whoever flushes or closes finds the same.

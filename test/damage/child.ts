@@ -1,8 +1,9 @@
 /** What the child processes of these tests do: `child.ts WHAT PATH …`. */
 import { spawnSync } from "node:child_process";
-import { writeFileSync, writeSync } from "node:fs";
+import { fdatasyncSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { BancosError, open } from "../../src/index.ts";
+import { failSync, forgetSync, tryStartSync } from "../../src/recovery/sync.ts";
 
 const [what = "", path = "", ...rest] = process.argv.slice(2);
 
@@ -57,6 +58,27 @@ switch (what) {
       if (how === "flush" && i % 4 === 3) store.flushSync();
       if (how === "commit" || i % 4 === 3) writeSync(1, `${i}\n`);
     }
+  }
+  case "busy": {
+    // Writes more than the disk takes; then as a flush in the background of a program that is too busy to say that it failed.
+    const [milliseconds = ""] = rest;
+    const store = open(path, { flushEvery: 0 });
+    for (let i = 0; i < 30_000; i++) store.set(`busy ${i}`, "v".repeat(1000));
+    const { region, slot } = store.participant();
+    if (tryStartSync(region, slot) === null) throw new Error("somebody else syncs");
+    let said = "the disk took it all";
+    const fd = openSync(path, "r+");
+    try {
+      fdatasyncSync(fd);
+      writeSync(1, "busy\n");
+    } catch (error) {
+      writeSync(1, "busy\n");
+      Bun.sleepSync(Number(milliseconds));
+      said = failSync(region, error).code;
+    }
+    forgetSync(region.h, slot);
+    writeSync(1, `${said}\n`);
+    break;
   }
   case "sync": {
     // Writes and flushes until a flush fails. Says how many keys were flushed, and what came after.

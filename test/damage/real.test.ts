@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { open, type Value } from "../../src/index.ts";
+import { type BancosError, open, type Value } from "../../src/index.ts";
 import {
   checkWritten,
   closeFile,
@@ -148,4 +148,75 @@ test("a failed write is told to each open file once, and not to one that is open
   checkWritten(ours);
   for (const fd of [ours, other, later]) closeFile(fd);
   expect(failure(() => checkWritten(-1))).toBe("EBADF");
+});
+
+/** A process that has begun a flush that fails, and is too busy to say so; `said` is what it says in the end. */
+async function busy(path: string, milliseconds: number): Promise<{ said: Promise<string> }> {
+  const child = spawn(process.execPath, [CHILD, "busy", path, `${milliseconds}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  const isBusy = Promise.withResolvers<void>();
+  const said = new Promise<string>((settle) => {
+    child.once("close", () => {
+      isBusy.resolve();
+      settle(text);
+    });
+  });
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+    isBusy.resolve();
+  });
+  await isBusy.promise;
+  return { said };
+}
+
+const EARLY = "had the store open before";
+const LATE = "opens the store afterwards";
+
+for (const when of [EARLY, LATE]) {
+  for (const how of ["flush", "flushSync"]) {
+    test(`a failed write of which only a busy program was told: who ${when} hears of it at ${how}()`, async () => {
+      using disk = FailingDisk.make();
+      if (disk === undefined) {
+        console.log(NOT_RUN);
+        return;
+      }
+      const path = disk.file("store");
+      const first = open(path, { flushEvery: 0 });
+      const child = await busy(path, 1500);
+      // From now on all goes well that is tried once more; but what was refused is not.
+      disk.mend();
+      const store = when === EARLY ? first : open(path, { flushEvery: 0 });
+      store.set("mine", 1);
+      const said = await Promise.resolve()
+        .then(() => (how === "flush" ? store.flush() : store.flushSync()))
+        .then(
+          () => "done",
+          (error: BancosError) => error.code,
+        );
+      expect(said).toBe("IO_ERROR");
+      expect(await child.said).toBe("busy\nIO_ERROR\n");
+      for (const each of [store, first]) {
+        try {
+          each.close();
+        } catch {
+          // It says so again.
+        }
+      }
+    });
+  }
+}
+
+test("a flush that waits when the store is closed fails if closing does", async () => {
+  using disk = FailingDisk.make();
+  if (disk === undefined) {
+    console.log(NOT_RUN);
+    return;
+  }
+  const store = open(disk.file("store"), { flushEvery: 0 });
+  for (let i = 0; i < 30_000; i++) store.set(`key ${i}`, "v".repeat(1000));
+  const flushed = store.flush();
+  expect(codeOf(() => store.close())).toBe("IO_ERROR");
+  expect(await flushed.catch((error: BancosError) => error.code)).toBe("IO_ERROR");
 });

@@ -5,7 +5,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { inspectKey, open, type Store } from "../../src/index.ts";
-import { isUnderWay, MOST_UNDER_WAY, tryStartSync } from "../../src/recovery/sync.ts";
+import { isUnderWay, tryStartSync } from "../../src/recovery/sync.ts";
 import { returned } from "./role.ts";
 import { HOT_KEYS, hotKey } from "./roles.ts";
 import { Scene, until } from "./scene.ts";
@@ -138,29 +138,27 @@ describe("a reader that is killed in reader(fn)", () => {
 
 describe("a flush whose process does not let its event loop go on", () => {
   for (const where of ["process", "Worker"] as const) {
-    test(
-      `holds up nobody who flushes, backs up or commits (${where})`,
-      async () => {
-        await using scene = new Scene();
-        const store = scene.open({ flushEvery: 0 });
-        store.set("mine", 1);
-        if (where === "process") await scene.start("busy", 0);
-        else await scene.startWorker("busy", 0);
-        // Each of these would wait for as long as the other is busy, and that is until the last of them has ended.
-        store.set("mine", 2).flushSync();
-        store.set("mine", 3);
-        await store.flush();
-        await store.backup(scene.folder.file("copy"));
-        scene.open({ durability: "commit" }).set("mine", 4);
-        await scene.allDone();
-        expect(scene.counters.get(returned(0))).toBeGreaterThan(0);
-        await store.flush();
-        checkWhole(store, "after the flushes");
-        using copy = open(scene.folder.file("copy"));
-        expect(copy.get("mine")).toBe(3);
-      },
-      LIMIT,
-    );
+    test(`holds up nobody who flushes, backs up or commits (${where})`, async () => {
+      await using scene = new Scene();
+      const store = scene.open({ flushEvery: 0 });
+      // Who opens it later waits for the end of what was under way: see earlierSyncs.
+      const commits = scene.open({ durability: "commit" });
+      store.set("mine", 1);
+      if (where === "process") await scene.start("busy", 0);
+      else await scene.startWorker("busy", 0);
+      // Each of these would wait for as long as the other is busy, and that is until the last of them has ended.
+      store.set("mine", 2).flushSync();
+      store.set("mine", 3);
+      await store.flush();
+      await store.backup(scene.folder.file("copy"));
+      commits.set("mine", 4);
+      await scene.allDone();
+      expect(scene.counters.get(returned(0))).toBeGreaterThan(0);
+      await store.flush();
+      checkWhole(store, "after the flushes");
+      using copy = open(scene.folder.file("copy"));
+      expect(copy.get("mine")).toBe(3);
+    }, 60_000);
   }
 });
 
@@ -168,9 +166,7 @@ test("a flush comes to its end behind any number of syncs that never do", async 
   await using scene = new Scene();
   const store = scene.open({ flushEvery: 0 });
   const { region, slot } = store.participant();
-  let started = 0;
-  while (tryStartSync(region, slot) !== null) started++;
-  expect(started).toBe(MOST_UNDER_WAY);
+  for (let i = 0; i < 100; i++) expect(tryStartSync(region, slot)).not.toBeNull();
   store.set("k", 1);
   await store.flush();
   expect(isUnderWay(region.h)).toBe(false);

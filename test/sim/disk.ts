@@ -31,14 +31,15 @@ export class Disk {
   private readonly changed = new Map<number, Version[]>();
   /** Units that the disk has refused, as it has them: the kernel takes their pages for written until they change again. */
   private readonly refused = new Map<number, Uint8Array>();
-  private sizes: number[];
+  /** Lengths that the disk may have, and when each came. */
+  private sizes: { readonly since: number; readonly bytes: number }[];
   private time = 0;
   private syncedAt = 0;
 
   /** From now on the disk follows what the machine does. All there is now is on it. */
   constructor(unit: number) {
     this.unit = unit;
-    this.sizes = [machine.size];
+    this.sizes = [{ since: 0, bytes: machine.size }];
     machine.onTouch = (address, length) => this.change(address, length);
     machine.onSync = (from, length) => this.settle(from, length);
     machine.onPersist = (address, length) => this.settle(address, length);
@@ -89,14 +90,13 @@ export class Disk {
   }
 
   private noteSize(): void {
-    if (this.sizes.at(-1) !== machine.size) this.sizes.push(machine.size);
+    if (this.sizes.at(-1)!.bytes !== machine.size) this.sizes.push({ since: this.time, bytes: machine.size });
   }
 
   /** A sync that takes its time: what there is now is on the disk when the function is called that this returns. */
   begin(): () => void {
     this.noteSize();
     const { time, changed } = this;
-    const sizes = this.sizes.length;
     return () => {
       for (const [at, versions] of changed) {
         const left = versions.filter(({ until }) => until > time);
@@ -104,8 +104,8 @@ export class Disk {
         else changed.delete(at);
       }
       this.syncedAt = Math.max(this.syncedAt, time);
-      // Whole syncs may have come between.
-      this.sizes = this.sizes.slice(Math.min(sizes, this.sizes.length) - 1);
+      const from = this.sizes.findLastIndex(({ since }) => since <= time);
+      this.sizes = this.sizes.slice(Math.max(0, from));
     };
   }
 
@@ -119,7 +119,7 @@ export class Disk {
       for (let at = first; at < from + length; at += this.unit) this.changed.delete(at);
     }
     // Metadata that is needed to find the bytes goes with them.
-    this.sizes = [machine.size];
+    this.sizes = [{ since: this.time, bytes: machine.size }];
   }
 
   /**
@@ -147,7 +147,7 @@ export class Disk {
   /** The file as it can be found when the power fails now. */
   image(random: Random): Uint8Array {
     this.noteSize();
-    const size = random.next() < 0.5 ? machine.size : random.pick(this.sizes);
+    const size = random.next() < 0.5 ? machine.size : random.pick(this.sizes).bytes;
     const file = machine.bytes.slice(0, size);
     // How likely it is that a page was never written, written last of all, written at some moment; or is torn.
     const weights = [random.next() ** 2, random.next() ** 2, random.next() ** 2, random.next() ** 3];

@@ -1,7 +1,14 @@
 /** A sync in the background, in its two halves: others go on between them, and sync as well. */
 import { SB, SB_DONE, SB_END, SB_SYNC_OWNER, SB_W, SB_W_DISK } from "../../src/memory/layout.ts";
 import { load32, load64 } from "../../src/memory/primitives.ts";
-import { beginSettling, endSettling, endSync, type Sync, tryStartSync } from "../../src/recovery/sync.ts";
+import {
+  beginSettling,
+  endSettling,
+  endSync,
+  forgetSync,
+  type Sync,
+  tryStartSync,
+} from "../../src/recovery/sync.ts";
 import { machine } from "./machine.ts";
 import { syncRange } from "./platform.ts";
 import type { Scene, Trouble } from "./scene.ts";
@@ -26,6 +33,7 @@ export function startSync(scene: Scene, actor: Actor, trouble: Trouble = {}): En
     onDisk();
     const end = (): void => {
       endSync(h, sync);
+      forgetSync(h, slot);
       const w = settles ? beginSettling(h) : -1;
       if (w < 0) return;
       syncRange(h, SB * 8, SB_END);

@@ -17,10 +17,12 @@ import {
   ENTRY_WORD,
   entryCell,
   FIRST_DATA_SLAB,
+  SB_S,
   SLAB_BYTES,
   SLAB_CELLS,
   SLAB_FREE,
 } from "../../src/memory/layout.ts";
+import { MOST_UNKNOWN_SYNCS, tryStartSync } from "../../src/recovery/sync.ts";
 import type { Value } from "../../src/store/types.ts";
 import { contents, verify } from "./audit.ts";
 import { Disk, SECTOR } from "./disk.ts";
@@ -184,6 +186,25 @@ test("syncs that overlap, one between any two steps of the start or the end of a
   }
   console.log(`syncs that overlap: ${places} places, ${seen.images.size} different images; seed ${SEED}`);
   expect(failures.report()).toEqual([]);
+});
+
+test("syncs start and never end: the disk knows all the same, nearly, how many there were", () => {
+  newWorld(24);
+  const actor = openActor("A");
+  const { region, slot } = machine.as(actor.thread, () => actor.store.participant());
+  const started = (): number => Number(machine.view.getBigInt64(SB_S, true));
+  let known = started();
+  machine.onSync = () => {
+    known = started();
+  };
+  let furthest = 0;
+  for (let i = 0; i < 3 * MOST_UNKNOWN_SYNCS; i++) {
+    run(actor, () => tryStartSync(region, slot));
+    furthest = Math.max(furthest, started() - known);
+  }
+  machine.onSync = null;
+  expect(started()).toBeGreaterThan(3 * MOST_UNKNOWN_SYNCS);
+  expect(furthest).toBeLessThan(MOST_UNKNOWN_SYNCS);
 });
 
 // ---- memory that is needed at once -----------------------------------------------------------------------------------------

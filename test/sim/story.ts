@@ -157,6 +157,8 @@ export class Story {
     for (const [i, { thread }] of this.actors.entries()) {
       if (!thread.dead) continue;
       this.background.delete(this.actors[i]!);
+      // Who opens the file waits for what is under way.
+      for (const end of [...this.background.values()]) end({});
       this.scene.seen.deaths++;
       this.scene.text += ` ${thread.name} is dead, another opens;`;
       this.actors[i] = this.scene.open(thread.name);
