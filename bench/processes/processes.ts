@@ -56,18 +56,23 @@ async function run(
       of.text += new TextDecoder().decode(value);
     }
   };
-  for (const each of children) await line(each);
-  for (const { child } of children) {
-    child.stdin.write("go\n");
-    child.stdin.flush();
+  try {
+    for (const each of children) await line(each);
+    for (const { child } of children) {
+      child.stdin.write("go\n");
+      child.stdin.flush();
+    }
+    const rates: number[] = [];
+    for (const each of children) rates.push(Number(await line(each)));
+    for (const { child } of children) {
+      child.stdin.end();
+      await child.exited;
+    }
+    return rates;
+  } finally {
+    // Of two, the one may have failed.
+    for (const { child } of children) child.kill();
   }
-  const rates: number[] = [];
-  for (const each of children) rates.push(Number(await line(each)));
-  for (const { child } of children) {
-    child.stdin.end();
-    await child.exited;
-  }
-  return rates;
 }
 
 const sum = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0);

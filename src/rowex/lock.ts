@@ -39,8 +39,11 @@ const MOST_UNNAMED = 64;
  * descent finds and what the check under the lock asks for contradict each other, in a damaged file.
  */
 const MOST_ROUNDS = 10_000;
-/** Rounds between two in which others are given the processor: whoever came before us is to finish. */
-const YIELD_EVERY = 64;
+/**
+ * Rounds between two in which others are given the processor: whoever came before us is to finish. They may keep it for 10
+ * milliseconds and more, so that in a damaged file these make up most of the time until it is known to be damaged.
+ */
+const YIELD_EVERY = 512;
 
 /** Called before try number `round` of a change to the place that `p.path` leads to. Throws CORRUPT. */
 export function startAgain(p: Participant, round: number): void {

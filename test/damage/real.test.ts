@@ -184,7 +184,7 @@ for (const when of [EARLY, LATE]) {
       }
       const path = disk.file("store");
       const first = open(path, { flushEvery: 0 });
-      const child = await busy(path, 1500);
+      const child = await busy(path, 600);
       // From now on all goes well that is tried once more; but what was refused is not.
       disk.mend();
       const store = when === EARLY ? first : open(path, { flushEvery: 0 });
