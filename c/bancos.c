@@ -1850,7 +1850,8 @@ void bancos_writeBack(i32 h, i32 cell, i32 len) {
 
 /*
  * Has the disk failed to write a page of this file, and nobody was told by way of this descriptor? The error,
- * once, or 0. Waits for nothing: where it looks no file has pages. 0 as well where the kernel can't say.
+ * once, or 0. Waits for nothing: where it looks no file has pages. 0 as well where the kernel can't say
+ * (overlayfs).
  */
 i32 bancos_writeError(i32 fd) {
   i64 r = call(SYS_sync_file_range, fd, 1ll << 40, 4096, SYNC_FILE_RANGE_WAIT_BEFORE, 0, 0);

@@ -41,7 +41,7 @@ import {
   recoverSlot,
   recoverTheDead,
 } from "./recover.ts";
-import { syncNow } from "./sync.ts";
+import { earlierSyncs, syncNow, waitForSyncs } from "./sync.ts";
 
 /**
  * What {@link open} found and did; `stats().recovery`.
@@ -286,6 +286,8 @@ export function part(region: Region, slot: number, role: number, begun: () => vo
     if (role === ROLE_WRITER && !anyoneAlive(region, slot, ROLE_WRITER)) {
       // A file that was closed in order has nothing left to redo.
       recoverTheDead(region, slot);
+      // Of readers. What the disk has refused, and only they were told of, is not to be called closed in order.
+      waitForSyncs(region, slot, earlierSyncs(region, slot));
       syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun });
       store32(region.h, SB, SB_CLEAN, 1);
       syncRange(region.h, 0, SLAB_BYTES);

@@ -40,6 +40,7 @@ import {
   checkWritten,
   PlatformError,
   pidNamespace,
+  sleepMs,
   syncFile,
   syncRange,
   threadId,
@@ -152,15 +153,17 @@ export interface Earlier {
 /**
  * The syncs of others that are under way. The kernel tells each open file of a failed write once, but not one that is opened
  * after somebody was told: who opens the file now hears of it from these participants only, when their event loops go on.
- * Those of this thread can't while it waits.
+ * Those of this thread can't while it waits. The ordinal is in the slot before the disk is asked, and until what it said is in
+ * the file. If its owner dies, whoever recovers the slot takes it away, and a failure of which he alone was told is lost.
  */
 export function earlierSyncs(region: Region, slot: number): Earlier[] {
   const { h } = region;
   const found: Earlier[] = [];
   for (let other = 1; other <= slotsUsed(h); other++) {
     const ordinal = load64(h, slotCell(other), SLOT_SYNC_TICKET);
+    if (ordinal === 0 || other === slot || isOfThisThread(h, other)) continue;
     const sync = { slot: other, ordinal };
-    if (ordinal !== 0 && other !== slot && !isOver(h, sync) && !isOfThisThread(h, other)) found.push(sync);
+    if (!isOver(h, sync)) found.push(sync);
   }
   return found;
 }
@@ -169,6 +172,16 @@ export function earlierSyncs(region: Region, slot: number): Earlier[] {
 export const isOver = (h: number, { slot, ordinal }: Earlier): boolean =>
   load64(h, slotCell(slot), SLOT_SYNC_TICKET) !== ordinal ||
   slotState(load32(h, slotCell(slot), SLOT_WORD)) === SLOT_FREE;
+
+/** Waits in this thread until all of them are over. */
+export function waitForSyncs(region: Region, slot: number, syncs: readonly Earlier[]): void {
+  for (const sync of syncs) {
+    for (let round = 1; !isOver(region.h, sync); round++) {
+      if (round % LOOK_EVERY === 0) recoverSlot(region, sync.slot, slot);
+      sleepMs(1);
+    }
+  }
+}
 
 function isOfThisThread(h: number, slot: number): boolean {
   const cell = slotCell(slot);

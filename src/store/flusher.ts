@@ -37,10 +37,7 @@ const SHORT = 1;
 const SLOW = 10;
 /** Milliseconds of a turn of the event loop after which the rest is left to the sync. */
 const LONG_TURN = 100;
-/**
- * Milliseconds for which a flush lets a sync of another end before it begins one of its own, and twice as long as its last
- * one has taken: many who flush share few syncs.
- */
+/** Milliseconds for which a flush lets a sync of another end before it begins one of its own: many who flush share few syncs. */
 const SHARING = 50;
 /** After so many times as long it begins one whatever others do. */
 const MOST_SHARED = 4;
@@ -58,8 +55,6 @@ export class Flusher {
   private syncing: Promise<void> | null = null;
   /** Syncs of others that were under way when the store was opened, and may be still. */
   private earlier: Earlier[];
-  /** Milliseconds that the last sync has taken. */
-  private took = 0;
   /** Calls of flush() that have not come to their end. */
   private flushing = 0;
   private closed = false;
@@ -111,16 +106,17 @@ export class Flusher {
 
   /**
    * The store is about to close: syncs if somebody waits for a flush, or a sync is under way, of whose end nobody will hear.
-   * Waits for syncs that were under way when the store was opened. Throws IO_ERROR.
+   * Throws IO_ERROR.
    */
   finish(): void {
     if (this.flushing > 0 || this.syncing !== null) this.flushSync();
-    else if (this.opened.registered) this.waitForEarlier(Number.POSITIVE_INFINITY);
   }
 
-  /** The mapping goes: a background sync that is under way is nobody's. `failure` of {@link finish}, if it has failed. */
+  /**
+   * The mapping goes: a background sync that is under way is nobody's. `failure` of {@link finish}, if it has failed. Touches
+   * nothing of the file, which may have been cut short.
+   */
   close(failure?: unknown): void {
-    if (this.syncing !== null) forgetSync(this.opened.region.h, this.opened.participant.slot);
     this.failure = failure;
     this.closed = true;
   }
@@ -168,8 +164,7 @@ export class Flusher {
   private async flushFrom(ticket: number, region: Region, slot: number, h: number): Promise<void> {
     let started = syncTicket(h);
     let since = performance.now();
-    const sharing = Math.max(SHARING, this.took * 2);
-    const until = since + sharing * MOST_SHARED;
+    const until = since + SHARING * MOST_SHARED;
     for (let round = 1; ; round++) {
       if (this.closed) {
         // Closing has synced, since this call was waiting.
@@ -190,7 +185,7 @@ export class Flusher {
       } else if (isSynced(h, ticket)) {
         checkDisk(region);
         return;
-      } else if (isUnderWay(h) && now - since < sharing && now < until) {
+      } else if (isUnderWay(h) && now - since < SHARING && now < until) {
         await Bun.sleep(1);
       } else {
         await this.startSync(region, slot, round);
@@ -207,13 +202,11 @@ export class Flusher {
       if (round % LOOK_EVERY === 0 && !this.closed) recoverSlot(region, syncOwner(h), slot);
       return;
     }
-    const began = performance.now();
     this.syncing = this.syncInBackground(sync);
     try {
       await this.syncing;
     } finally {
       this.syncing = null;
-      this.took = performance.now() - began;
       if (!this.closed) forgetSync(h, slot);
     }
   }
