@@ -41,7 +41,7 @@ import {
   recoverSlot,
   recoverTheDead,
 } from "./recover.ts";
-import { earlierSyncs, syncNow, waitForSyncs } from "./sync.ts";
+import { checkCounters, earlierSyncs, syncNow, waitForSyncs } from "./sync.ts";
 
 /**
  * What {@link open} found and did; `stats().recovery`.
@@ -199,7 +199,7 @@ function anyoneAlive(region: Region, except: number, role: number): boolean {
 
 /**
  * Joins the file as a participant of role `role`: finds out what state it was left in, rebuilds or recovers, claims a
- * slot. The caller holds the open lock. With `alone`: throws INVALID_OPERATION if anybody else has it open.
+ * slot. The caller holds the open lock. Throws CORRUPT; with `alone`: INVALID_OPERATION if anybody else has it open.
  */
 export function join(
   region: Region,
@@ -222,6 +222,7 @@ export function join(
       // Whatever the identity is worth: a rebuild that was cut short leaves none.
       rebuilt = rebuild(region, isOfThisBoot(h));
     }
+    checkCounters(region);
     if (rebuilt !== null || adopt || !same.boot || !same.file) writeIdentity(region);
     // Every leaf that is in the file counts as promised; the next one, which will have the number Q, does not.
     exchange64(h, SB, SB_LAST_START, load64(h, SB, SB_Q) - 1);

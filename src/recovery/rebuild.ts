@@ -188,9 +188,13 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   const h = region.h;
   const isPrivate = region.mode === "private";
   if (!isPrivate && fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
-  const onDisk = load64(h, SB, SB_W);
+  const w = load64(h, SB, SB_W);
+  const syncs = Math.max(load64(h, SB, SB_S), w);
+  const areKnown = w >= 0 && Number.isSafeInteger(syncs);
+  // Where damage has them, all that is marked as superseded is.
+  const onDisk = areKnown ? w : Number.MAX_SAFE_INTEGER;
   // A mark's m that is larger comes from a mark word beside the content of another life of the cell.
-  const mostMarked = Math.max(load64(h, SB, SB_S), onDisk) + MOST_UNKNOWN_SYNCS;
+  const mostMarked = areKnown ? syncs + MOST_UNKNOWN_SYNCS : Number.MAX_SAFE_INTEGER;
 
   if (!isPrivate) forgetBeyond(region);
   // What `clear` compares with and copies from.
@@ -207,7 +211,7 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   let leaves = 0;
   let invalid = 0;
   let highestSeq = 0;
-  let highestMark = onDisk;
+  let highestMark = areKnown ? w : 0;
   const found = new CellList();
   forEachLeafCell(region, (cell, room) => {
     const tag = load32(h, cell, TAG);
@@ -234,6 +238,7 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   store64(h, SB, SB_LAST_START, highestSeq + 1);
   store64(h, SB, SB_S, highestMark + 1);
   store64(h, SB, SB_DONE, highestMark);
+  if (!areKnown) store64(h, SB, SB_W, highestMark);
   store64(h, slotCell(BUILDER), SLOT_KEY_COUNT, keys);
 
   // In a private mapping nothing reaches the file, and nothing needs to.

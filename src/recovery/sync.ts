@@ -100,8 +100,28 @@ function syncPageZero(region: Region): void {
 /** A counter of the superblock never goes back. */
 function raise(h: number, field: number, value: number): void {
   for (let now = load64(h, SB, field); now < value; now = load64(h, SB, field)) {
-    if (cas64(h, SB, field, now, value) === 1) return;
+    // Only damage makes it negative, and the compare-and-swap would never find what a double can't hold.
+    if (now < 0) exchange64(h, SB, field, value);
+    else if (cas64(h, SB, field, now, value) === 1) return;
   }
+}
+
+/** Throws CORRUPT if the counters can't be right: no `flush` and no reuse of memory could be believed. */
+export function checkCounters({ h, path }: Region): void {
+  const started = load64(h, SB, SB_S);
+  const isSound =
+    Number.isSafeInteger(started) &&
+    [SB_DONE, SB_W, SB_W_DISK].every((field) => {
+      const ordinal = load64(h, SB, field);
+      return ordinal >= 0 && ordinal < started;
+    });
+  if (isSound) return;
+  throw new BancosError(
+    "CORRUPT",
+    `${path} is damaged: its superblock counts syncs that were never started (offset ${SB_S}); ` +
+      'restore a backup, or open it with { recover: "rebuild" }',
+    { offset: SB_S },
+  );
 }
 
 /** A sync under way: its ordinal, and the W that it puts on the disk. */
