@@ -97,6 +97,10 @@ export class BancosError extends Error {
   }
 }
 
+/** Is it about room in the store or on the disk? */
+export const isNoRoom = (error: unknown): boolean =>
+  error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
+
 /** A `CORRUPT` error about the cell (8-byte unit) `cell`. */
 export function corrupt(what: string, cell: number): BancosError {
   const offset = (cell >>> 0) * 8;

@@ -270,6 +270,7 @@ export const SLOT_PID_NAMESPACE = 24;
 export const SLOT_SINCE = 32;
 /** The epoch it works in, 0: in none. */
 export const SLOT_EPOCH = 64;
+/** Ordinal of the sync in the background that it has under way, 0: none. */
 export const SLOT_SYNC_TICKET = 72;
 // The intent: what a recoverer needs to undo or redo the write under way.
 export const INTENT_STATE = 128;

@@ -291,8 +291,8 @@ export interface SyncNow {
   readonly begun: () => void;
   /** Not before W_DISK covers it. */
   readonly settle?: boolean;
-  /** Milliseconds after which it returns if another is at it; without end unless it says so. */
-  readonly patience?: number;
+  /** Returns at once if another is at it. */
+  readonly unlessUnderWay?: boolean;
 }
 
 /**
@@ -300,10 +300,9 @@ export interface SyncNow {
  * IO_ERROR.
  */
 export function syncNow(region: Region, slot: number, how: SyncNow): void {
-  const { onWait, begun, settle: settles = false, patience = Number.POSITIVE_INFINITY } = how;
+  const { onWait, begun, settle: settles = false, unlessUnderWay = false } = how;
   const h = region.h;
   const ticket = syncTicket(h);
-  let waited = 0;
   for (;;) {
     const turn = syncTurn(h);
     checkSyncError(region);
@@ -311,12 +310,11 @@ export function syncNow(region: Region, slot: number, how: SyncNow): void {
       checkDisk(region);
       return;
     }
-    if (waited >= patience && isUnderWay(h)) {
+    if (unlessUnderWay && isUnderWay(h)) {
       onWait(syncOwner(h));
       return;
     }
     if (trySyncLock(h, slot)) break;
-    waited += LOOK_EVERY;
     waitForTurn(h, turn, LOOK_EVERY);
     // Nobody gave it back in all that time: is its holder alive?
     if (syncTurn(h) === turn) onWait(syncOwner(h));

@@ -1,4 +1,5 @@
 /** Removing a key. */
+import { isNoRoom } from "../errors.ts";
 import { COUNTS, INTENT_MARK_REMOVED, KIND_MASK } from "../memory/layout.ts";
 import { load32 } from "../memory/primitives.ts";
 import { hasKey } from "../node/leaf.ts";
@@ -95,13 +96,22 @@ function collapse(p: Participant, condition: Condition | null): number {
   return REMOVED;
 }
 
-/** Few children are left: a copy of a smaller kind, without the leaf, takes the node's place. */
+/**
+ * Few children are left: a copy of a smaller kind, without the leaf, takes the node's place. Where there is no room for a
+ * copy, the node stays as large as it is: a full store is no reason to keep a key.
+ */
 function shrink(p: Participant, condition: Condition | null): number {
   const h = p.h;
   const last = p.pathLength - 1;
   const node = p.path[last]!;
   const kind = kindFor(liveOf(load32(h, node, COUNTS)) - 1);
-  const copy = newNodeCell(p, kind, depthOnPath(p, last));
+  let copy: number;
+  try {
+    copy = newNodeCell(p, kind, depthOnPath(p, last));
+  } catch (error) {
+    if (isNoRoom(error)) return clearSlot(p, condition);
+    throw error;
+  }
   if (!lockBoth(p)) {
     dropNewNode(p);
     return RETRY;

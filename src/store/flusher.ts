@@ -135,10 +135,10 @@ export class Flusher {
     for (const { slot } of this.earlier) recoverSlot(region, slot, participant.slot);
   }
 
-  /** In this thread, for `patience` milliseconds at most. Returns whether there is none left. */
-  private waitForEarlier(patience: number): boolean {
+  /** In this thread; not at all with `unlessUnderWay`. Returns whether there is none left. */
+  private waitForEarlier(unlessUnderWay: boolean): boolean {
     for (let round = 0; !this.isAlone(); round++) {
-      if (round >= patience) return false;
+      if (unlessUnderWay) return false;
       if (round % LOOK_EVERY === LOOK_EVERY - 1) this.recoverEarlier();
       sleepMs(1);
     }
@@ -295,19 +295,20 @@ export class Flusher {
   }
 
   /**
-   * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. Where another
-   * participant is at it, returns after `patience` milliseconds at the latest.
+   * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. With
+   * `unlessUnderWay` returns at once where another participant is at it.
    */
-  flushSync(settle = false, patience = Number.POSITIVE_INFINITY): void {
+  flushSync(settle = false, unlessUnderWay = false): void {
     const { region, registered, participant } = this.opened;
     const { slot } = participant;
     if (!registered) return;
     region.checkLength();
-    if (!this.waitForEarlier(patience)) return;
+    if (!this.waitForEarlier(unlessUnderWay)) return;
     checkSyncError(region);
     const { pages } = participant.heap;
     const begun = (): void => pages.letGo();
-    syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun, settle, patience });
+    const onWait = (owner: number): boolean => recoverSlot(region, owner, slot);
+    syncNow(region, slot, { onWait, begun, settle, unlessUnderWay });
     pages.forget();
   }
 }

@@ -1,5 +1,5 @@
 /** What a store does beside its writes: undo what an exception cut short, make room, reclaim, look after others. */
-import { BancosError } from "../errors.ts";
+import { BancosError, isNoRoom } from "../errors.ts";
 import { FIRST_LEAF_CLASS } from "../memory/classes.ts";
 import { SB, SB_EPOCH, SB_NO_IN_PLACE, SB_ORPHANS, SLOT_KEY_COUNT } from "../memory/layout.ts";
 import { sleepMs } from "../memory/platform.ts";
@@ -70,8 +70,7 @@ export class Upkeep {
    * the change is worth another try. A sync, where they only wait for the disk. In an epoch. Throws `error` otherwise.
    */
   private makeRoom(p: Participant, error: unknown): void {
-    const noRoom = error instanceof BancosError && (error.code === "FULL" || error.code === "NO_SPACE");
-    if (!noRoom || p.limbo.length + p.waiting.length === 0) throw error;
+    if (!isNoRoom(error) || p.limbo.length + p.waiting.length === 0) throw error;
     // No pointer is held: on to the present epoch, so that our own does not stand in the way.
     enter(p);
     leave(p);
@@ -147,7 +146,7 @@ export class Upkeep {
   private syncNow(share: number): void {
     try {
       // Another is at it: his will do, if his event loop goes on to see that it has ended.
-      this.flusher.flushSync(true, share > MOST_WITHOUT_SYNC ? Number.POSITIVE_INFINITY : 0);
+      this.flusher.flushSync(true, share <= MOST_WITHOUT_SYNC);
     } catch (error) {
       // Nothing that was asked for here, and no reason for the write to fail. Whoever flushes or closes finds the same.
       if (!(error instanceof BancosError)) throw error;

@@ -89,34 +89,39 @@ for (const how of ["commit", "flush"]) {
   });
 }
 
-const NOT_RUN = "not run: no right to mount, no loop device or no mkfs.ext4";
+/** A test that has a disk which does not take all that it seems to have room for. */
+function testOnFailingDisk(name: string, run: (disk: FailingDisk) => void | Promise<void>): void {
+  test(name, async () => {
+    using disk = FailingDisk.make();
+    if (disk === undefined) console.log("not run: no right to mount, no loop device or no mkfs.ext4");
+    else await run(disk);
+  });
+}
 
-test("a disk that fails to write: IO_ERROR, which sticks until a rebuild, and what was flushed before is there", () => {
-  using disk = FailingDisk.make();
-  if (disk === undefined) {
-    console.log(NOT_RUN);
-    return;
-  }
-  const path = disk.file("store");
-  const child = spawnSync(process.execPath, [CHILD, "sync", path], { encoding: "utf8" });
-  expect(child.stderr).toBe("");
-  expect([child.status, child.signal]).toEqual([0, null]);
-  const { flushed, said } = JSON.parse(child.stdout) as { flushed: number; said: string[] };
-  expect(said).toEqual(["IO_ERROR", "IO_ERROR", "IO_ERROR"]);
-  expect(flushed).toBeGreaterThan(1000);
-  // Still in the same mount: the error is remembered.
-  const marked = open(path, { flushEvery: 0 });
-  expect(codeOf(() => marked.flushSync())).toBe("IO_ERROR");
-  expect(codeOf(() => marked.close())).toBe("IO_ERROR");
-  disk.mend();
-  const store = open<Value>(path, { recover: "rebuild", flushEvery: 0 });
-  for (let i = 0; i < flushed; i++) expect(store.get(`key ${i}`)).toBe("v".repeat(1000));
-  store.set("after", 1);
-  store.flushSync();
-  finish(store);
-  console.log(`${flushed} keys were flushed before the disk failed`);
-  rmSync(path);
-});
+testOnFailingDisk(
+  "a disk that fails to write: IO_ERROR, which sticks until a rebuild, and what was flushed before is there",
+  (disk) => {
+    const path = disk.file("store");
+    const child = spawnSync(process.execPath, [CHILD, "sync", path], { encoding: "utf8" });
+    expect(child.stderr).toBe("");
+    expect([child.status, child.signal]).toEqual([0, null]);
+    const { flushed, said } = JSON.parse(child.stdout) as { flushed: number; said: string[] };
+    expect(said).toEqual(["IO_ERROR", "IO_ERROR", "IO_ERROR"]);
+    expect(flushed).toBeGreaterThan(1000);
+    // Still in the same mount: the error is remembered.
+    const marked = open(path, { flushEvery: 0 });
+    expect(codeOf(() => marked.flushSync())).toBe("IO_ERROR");
+    expect(codeOf(() => marked.close())).toBe("IO_ERROR");
+    disk.mend();
+    const store = open<Value>(path, { recover: "rebuild", flushEvery: 0 });
+    for (let i = 0; i < flushed; i++) expect(store.get(`key ${i}`)).toBe("v".repeat(1000));
+    store.set("after", 1);
+    store.flushSync();
+    finish(store);
+    console.log(`${flushed} keys were flushed before the disk failed`);
+    rmSync(path);
+  },
+);
 
 const REFUSED = /^(EIO|ENOSPC)$/;
 
@@ -129,26 +134,24 @@ function failure(run: () => void): string {
   return "none";
 }
 
-test("a failed write is told to each open file once, and not to one that is opened after somebody was told", () => {
-  using disk = FailingDisk.make();
-  if (disk === undefined) {
-    console.log(NOT_RUN);
-    return;
-  }
-  const path = disk.file("bytes");
-  const ours = openFile(path, { write: true, create: true });
-  const other = openFile(path, { write: true });
-  checkWritten(ours);
-  writeSync(other, new Uint8Array(40 << 20).fill(1));
-  expect(failure(() => syncFile(other))).toMatch(REFUSED);
-  const later = openFile(path, { write: true });
-  // Why a sync that opens the file for itself has to ask by way of the store's own as well.
-  checkWritten(later);
-  expect(failure(() => checkWritten(ours))).toMatch(REFUSED);
-  checkWritten(ours);
-  for (const fd of [ours, other, later]) closeFile(fd);
-  expect(failure(() => checkWritten(-1))).toBe("EBADF");
-});
+testOnFailingDisk(
+  "a failed write is told to each open file once, and not to one that is opened after somebody was told",
+  (disk) => {
+    const path = disk.file("bytes");
+    const ours = openFile(path, { write: true, create: true });
+    const other = openFile(path, { write: true });
+    checkWritten(ours);
+    writeSync(other, new Uint8Array(40 << 20).fill(1));
+    expect(failure(() => syncFile(other))).toMatch(REFUSED);
+    const later = openFile(path, { write: true });
+    // Why a sync that opens the file for itself has to ask by way of the store's own as well.
+    checkWritten(later);
+    expect(failure(() => checkWritten(ours))).toMatch(REFUSED);
+    checkWritten(ours);
+    for (const fd of [ours, other, later]) closeFile(fd);
+    expect(failure(() => checkWritten(-1))).toBe("EBADF");
+  },
+);
 
 /** A process that has begun a flush that fails, and is too busy to say so; `said` is what it says in the end. */
 async function busy(path: string, milliseconds: number): Promise<{ said: Promise<string> }> {
@@ -176,44 +179,37 @@ const LATE = "opens the store afterwards";
 
 for (const when of [EARLY, LATE]) {
   for (const how of ["flush", "flushSync"]) {
-    test(`a failed write of which only a busy program was told: who ${when} hears of it at ${how}()`, async () => {
-      using disk = FailingDisk.make();
-      if (disk === undefined) {
-        console.log(NOT_RUN);
-        return;
-      }
-      const path = disk.file("store");
-      const first = open(path, { flushEvery: 0 });
-      const child = await busy(path, 600);
-      // From now on all goes well that is tried once more; but what was refused is not.
-      disk.mend();
-      const store = when === EARLY ? first : open(path, { flushEvery: 0 });
-      store.set("mine", 1);
-      const said = await Promise.resolve()
-        .then(() => (how === "flush" ? store.flush() : store.flushSync()))
-        .then(
-          () => "done",
-          (error: BancosError) => error.code,
-        );
-      expect(said).toBe("IO_ERROR");
-      expect(await child.said).toBe("busy\nIO_ERROR\n");
-      for (const each of [store, first]) {
-        try {
-          each.close();
-        } catch {
-          // It says so again.
+    testOnFailingDisk(
+      `a failed write of which only a busy program was told: who ${when} hears of it at ${how}()`,
+      async (disk) => {
+        const path = disk.file("store");
+        const first = open(path, { flushEvery: 0 });
+        const child = await busy(path, 600);
+        // From now on all goes well that is tried once more; but what was refused is not.
+        disk.mend();
+        const store = when === EARLY ? first : open(path, { flushEvery: 0 });
+        store.set("mine", 1);
+        const said = await Promise.resolve()
+          .then(() => (how === "flush" ? store.flush() : store.flushSync()))
+          .then(
+            () => "done",
+            (error: BancosError) => error.code,
+          );
+        expect(said).toBe("IO_ERROR");
+        expect(await child.said).toBe("busy\nIO_ERROR\n");
+        for (const each of [store, first]) {
+          try {
+            each.close();
+          } catch {
+            // It says so again.
+          }
         }
-      }
-    });
+      },
+    );
   }
 }
 
-test("a flush that waits when the store is closed fails if closing does", async () => {
-  using disk = FailingDisk.make();
-  if (disk === undefined) {
-    console.log(NOT_RUN);
-    return;
-  }
+testOnFailingDisk("a flush that waits when the store is closed fails if closing does", async (disk) => {
   const store = open(disk.file("store"), { flushEvery: 0 });
   for (let i = 0; i < 30_000; i++) store.set(`key ${i}`, "v".repeat(1000));
   const flushed = store.flush();

@@ -110,6 +110,19 @@ test("what changes in the middle of a sync, between any two of its steps, is the
 
 // ---- syncs that overlap ----------------------------------------------------------------------------------------------------
 
+/** Has an actor run an operation that concerns one key, and notes what the key has afterwards. */
+const writerOf =
+  (scene: Scene) =>
+  (actor: Actor, key: string, operation: Operation): void => {
+    const { ledger } = scene;
+    const map = new Map<string, Value>();
+    operation.apply?.(map);
+    ledger.begin(actor.thread, key, map.get(key));
+    scene.run(actor, operation.run);
+    ledger.forget(actor.thread);
+    ledger.has(key, scene.get(actor, key), false);
+  };
+
 test("syncs that overlap, one between any two steps of the start or the end of another, keep what each has promised", () => {
   const failures = new Failures();
   const seen = nothingSeen();
@@ -120,7 +133,7 @@ test("syncs that overlap, one between any two steps of the start or the end of a
       const manner = { unit: SECTOR, persistent: false, looks: 0, looksAtPersist: 0 };
       const keys = ["kA", "kB", "kC", "kD"];
       const scene = new Scene(new Random((SEED + at) >>> 0), manner, seen, new Ledger(keys));
-      const { ledger, problems } = scene;
+      const { problems } = scene;
       const a = scene.open("A");
       const b = scene.open("B");
       let before = countersOf(a);
@@ -131,14 +144,7 @@ test("syncs that overlap, one between any two steps of the start or the end of a
         before = now;
         scene.lookThoroughly();
       };
-      const write = (actor: Actor, key: string, operation: Operation): void => {
-        const map = new Map<string, Value>();
-        operation.apply?.(map);
-        ledger.begin(actor.thread, key, map.get(key));
-        scene.run(actor, operation.run);
-        ledger.forget(actor.thread);
-        ledger.has(key, scene.get(actor, key), false);
-      };
+      const write = writerOf(scene);
       let came = false;
       let late: End | null = null;
       const within = (): void => {
@@ -234,14 +240,7 @@ test("what is used again as soon as a sync has made room is not missed, nor does
       const { ledger, problems } = scene;
       const a = scene.open("A");
       const b = scene.open("B");
-      const write = (actor: Actor, key: string, operation: Operation): void => {
-        const map = new Map<string, Value>();
-        operation.apply?.(map);
-        ledger.begin(actor.thread, key, map.get(key));
-        scene.run(actor, operation.run);
-        ledger.forget(actor.thread);
-        ledger.has(key, scene.get(actor, key), false);
-      };
+      const write = writerOf(scene);
       let came = at === 0;
       const within = (): void => {
         came = true;

@@ -11,7 +11,19 @@ import {
   type Store,
   type Value,
 } from "../../src/index.ts";
-import { SB_SYNC_ERROR, SLAB_BYTES, SLOTS } from "../../src/memory/layout.ts";
+import {
+  NODE4,
+  NODE16,
+  NODE48,
+  NODE256,
+  PRIVATE,
+  SB_SYNC_ERROR,
+  SLAB_BYTES,
+  SLOT_SHIFT,
+  SLOTS,
+  TAG,
+} from "../../src/memory/layout.ts";
+import { store32 } from "../../src/memory/primitives.ts";
 import {
   codeOf,
   errorOf,
@@ -479,6 +491,41 @@ describe("no room", () => {
     expect(store.delete("b")).toBe(true);
     store.collect();
     store.set("one more", new Uint8Array(SLAB_BYTES));
+    finish(store);
+  });
+
+  test("FULL: deletes work where no node can be had, not even one to take the place of a larger one", () => {
+    const store = open<string>(quickPath(), { maxSize: 2 << 20, flushEvery: 0 });
+    for (const [first, children] of [
+      ["4", 3],
+      ["16", 12],
+      ["48", 40],
+      ["256", 200],
+    ] as const) {
+      for (let i = 0; i < children; i++) store.set(`${first} ${String.fromCharCode(0x80 + i)}`, "v");
+    }
+    store.collect();
+    const { h, heap, slot } = store.participant();
+    const taken: number[] = [];
+    for (const kind of [NODE256, NODE48, NODE16, NODE4]) {
+      const take = (): void => {
+        for (;;) {
+          const cell = heap.take(kind);
+          store32(h, cell, TAG, kind | PRIVATE | (slot << SLOT_SHIFT));
+          taken.push(cell);
+        }
+      };
+      expect(codeOf(take)).toBe("FULL");
+    }
+    for (const key of [...store.keys()].filter((_, i) => i % 20 !== 0)) expect(store.delete(key)).toBe(true);
+    expect(store.size).toBe(13);
+    for (const key of [...store.keys()]) expect(store.has(key)).toBe(true);
+    for (const cell of taken) heap.free(cell);
+    expectSound(store);
+    // Those that are too large for what they have left are none the worse for it.
+    for (let i = 0; i < 200; i++) store.set(`256 ${String.fromCharCode(0x80 + i)}`, "w");
+    for (const key of [...store.keys()]) expect(store.delete(key)).toBe(true);
+    expectSound(store);
     finish(store);
   });
 
