@@ -64,8 +64,12 @@ export const SB_INODE = 72;
 export const SB_BIRTH = 80;
 export const SB_BOOT_ID = 88; // 16 bytes
 export const SB_IDENTITY_CHECKSUM = 104;
-/** 1: closed by its last writer after a full sync, and not opened for writing since. */
+/** Was it closed by its last writer after a full sync, and nothing written since? See recovery/lifecycle.ts, `markUnclean`. */
 export const SB_CLEAN = 108;
+export const UNCLEAN = 0;
+export const CLEAN = 1;
+/** Not any more; the disk may not know it yet. */
+export const BECOMING_UNCLEAN = 2;
 /** Identity unset, to be adopted without a rebuild (backups): 1. */
 export const SB_ADOPT = 112;
 

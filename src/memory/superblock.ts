@@ -4,6 +4,7 @@ import { BancosError } from "../errors.ts";
 import { CLASS_CELLS } from "./classes.ts";
 import {
   AUX_SHIFT,
+  CLEAN,
   COUNTS,
   ENTRY_BYTES,
   ENTRY_CHECKSUM,
@@ -122,7 +123,7 @@ export function readSuperblock(
   // But not by more than it may have grown between two syncs: a damaged word must not fill the disk.
   const mostSlabs = Math.max(maxSlabs, INITIAL_SLABS);
   const isTooShort = capacity > mostSlabs || capacity * SLAB_BYTES > 2 * size + MOST_GROWTH_LOST;
-  if (isShort && (isTooShort || !mayBeShort(page.readInt32LE(SB_CLEAN) === 1, boot))) {
+  if (isShort && (isTooShort || !mayBeShort(page.readInt32LE(SB_CLEAN) === CLEAN, boot))) {
     throw damaged(`it should have ${capacity * SLAB_BYTES} bytes and has ${size}`, size);
   }
   if (maxSlabs < 0 || maxSlabs > MAX_SLABS) throw damaged("its largest size makes no sense", SB_MAX_SLABS);

@@ -55,6 +55,8 @@ const ORDINAL_MASK = 0x1ffff;
 /** More than any limbo has: a chain that is longer goes in a circle. */
 const MOST_CHUNKS = 1 << 20;
 
+/** With room for `left` entries in the last chunk, is the next one to be had now? */
+const isNextDue = (left: number): boolean => left <= MOST_PER_OPERATION || left % TRY_EVERY === 0;
 const ordinal = (position: number): number => (position >>> CHUNK_BITS) & ORDINAL_MASK;
 const entryOffset = (position: number): number =>
   CHUNK_ENTRIES + (position & (CHUNK_LENGTH - 1)) * CHUNK_ENTRY_BYTES;
@@ -257,6 +259,18 @@ export class Limbo {
     return load32(this.h, this.headChunk, entryOffset(this.head));
   }
 
+  /** Entries that the last chunk has room for. */
+  private get left(): number {
+    return CHUNK_LENGTH - (this.tail & (CHUNK_LENGTH - 1));
+  }
+
+  /** Would {@link reserve} find all there is to be? */
+  get isReserved(): boolean {
+    return (
+      this.headChunk !== 0 && (!isNextDue(this.left) || load32(this.h, this.tailChunk, CHUNK_NEXT) !== 0)
+    );
+  }
+
   /**
    * Makes room for what one operation may append. Called before the operation takes any lock.
    * Throws FULL, NO_SPACE, IO_ERROR.
@@ -271,9 +285,8 @@ export class Limbo {
     }
     // The next chunk long before it is needed: on a full disk there is room for deletes, and by the time that is used
     // up a chunk that has emptied is the one after.
-    const left = CHUNK_LENGTH - (this.tail & (CHUNK_LENGTH - 1));
-    if (left > MOST_PER_OPERATION && left % TRY_EVERY !== 0) return;
-    if (load32(this.h, this.tailChunk, CHUNK_NEXT) !== 0) return;
+    const { left } = this;
+    if (!isNextDue(left) || load32(this.h, this.tailChunk, CHUNK_NEXT) !== 0) return;
     let chunk: number;
     try {
       chunk = this.newChunk((ordinal(this.tail) + 1) & ORDINAL_MASK);

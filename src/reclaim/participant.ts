@@ -28,6 +28,11 @@ export class Participant {
   readonly limbo: Limbo;
   /** Retired leaves that wait for epochs and for the disk. */
   readonly waiting: Limbo;
+  /**
+   * Does the disk know that the file was not closed in order? Before that nothing is stored to it but to the superblock and the
+   * registry (recovery/lifecycle.ts).
+   */
+  unclean = true;
   /** Groups entered and not yet left (`reader`, `writer`, an operation): the epoch is held while it is above 0. */
   entered = 0;
 

@@ -29,6 +29,7 @@
 import { corrupt } from "../errors.ts";
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS, LARGEST_CELL } from "../memory/classes.ts";
 import {
+  CLEAN,
   ENTRY_RUN,
   ENTRY_WORD,
   entryCell,
@@ -356,7 +357,7 @@ export class Copy {
     const slabs = load32(h, SB, SB_FRONTIER);
     store32(h, SB, SB_CAPACITY, slabs);
     store32(h, SB, SB_ADOPT, 1);
-    store32(h, SB, SB_CLEAN, 1);
+    store32(h, SB, SB_CLEAN, CLEAN);
     truncate(to.fd, slabs * SLAB_BYTES);
   }
 }

@@ -4,6 +4,8 @@
 import { createHash } from "node:crypto";
 import { BancosError } from "../errors.ts";
 import {
+  BECOMING_UNCLEAN,
+  CLEAN,
   lifeByte,
   SB,
   SB_ADOPT,
@@ -25,6 +27,7 @@ import {
   SLOT_ROLE,
   SLOT_WORD,
   slotCell,
+  UNCLEAN,
 } from "../memory/layout.ts";
 import { mix32 } from "../memory/mix.ts";
 import { bootId, fileIdentity, lockHeld, sleepMs, syncRange } from "../memory/platform.ts";
@@ -41,7 +44,7 @@ import {
   recoverSlot,
   recoverTheDead,
 } from "./recover.ts";
-import { checkCounters, earlierSyncs, syncNow, waitForSyncs } from "./sync.ts";
+import { areCountersSound, checkCounters, earlierSyncs, syncNow, waitForSyncs } from "./sync.ts";
 
 /**
  * What {@link open} found and did; `stats().recovery`.
@@ -126,7 +129,7 @@ function writeIdentity(region: Region): void {
 /** Makes the file one that must be rebuilt, on the disk too, until `writeIdentity` has been there. */
 function disown(region: Region): void {
   const { h } = region;
-  store32(h, SB, SB_CLEAN, 0);
+  store32(h, SB, SB_CLEAN, UNCLEAN);
   store32(h, SB, SB_ADOPT, 0);
   // Wrong, and not the 0 of a file that was never opened.
   store32(h, SB, SB_IDENTITY_CHECKSUM, ~identitySum(h) || 1);
@@ -153,7 +156,7 @@ const isNew = (h: number): boolean => load64(h, SB, SB_Q) === 1 && load32(h, SB,
 
 /** To be taken as it is: new, or a backup that nobody has opened yet. */
 const isAdoptable = (h: number): boolean =>
-  isNew(h) || (load32(h, SB, SB_ADOPT) === 1 && load32(h, SB, SB_CLEAN) === 1);
+  isNew(h) || (load32(h, SB, SB_ADOPT) === 1 && load32(h, SB, SB_CLEAN) === CLEAN);
 
 /** The state in which the last of its participants left the file. */
 function stateLeft(
@@ -161,7 +164,7 @@ function stateLeft(
   same: { file: boolean; boot: boolean },
   adopt: boolean,
 ): RecoveryReport["found"] {
-  if (adopt || (load32(h, SB, SB_CLEAN) === 1 && same.file)) return "clean";
+  if (adopt || (load32(h, SB, SB_CLEAN) === CLEAN && same.file)) return "clean";
   if (!same.file) return "copied";
   return same.boot ? "unclean" : "rebooted";
 }
@@ -200,6 +203,9 @@ function anyoneAlive(region: Region, except: number, role: number): boolean {
 /**
  * Joins the file as a participant of role `role`: finds out what state it was left in, rebuilds or recovers, claims a
  * slot. The caller holds the open lock. Throws CORRUPT; with `alone`: INVALID_OPERATION if anybody else has it open.
+ *
+ * `isClean`: on the disk, and here, the file is still one that was closed in order, although a writer has joined; it says so
+ * by {@link markUnclean} before its first store outside of the superblock and the registry.
  */
 export function join(
   region: Region,
@@ -208,7 +214,7 @@ export function join(
   forceRebuild: boolean,
   rebuild: Rebuild,
   alone = false,
-): { slot: number; report: RecoveryReport } {
+): { slot: number; report: RecoveryReport; isClean: boolean } {
   const { h } = region;
   let found: RecoveryReport["found"] = "running";
   let rebuilt: RebuildReport | null = null;
@@ -216,7 +222,9 @@ export function join(
     const same = compareIdentity(region);
     const adopt = isAdoptable(h);
     found = stateLeft(h, same, adopt);
-    if (forceRebuild || found === "copied" || found === "rebooted") {
+    // Persistent memory may lose one counter of two when the power fails.
+    const lostCount = !same.boot && !areCountersSound(h);
+    if (forceRebuild || found === "copied" || found === "rebooted" || lostCount) {
       // Should the rebuild be cut short, whoever opens next must not believe what it left.
       disown(region);
       // Whatever the identity is worth: a rebuild that was cut short leaves none.
@@ -238,12 +246,10 @@ export function join(
     );
   }
   if (load32(h, SB, SB_MAX_SLABS) < maxSlabs && role === ROLE_WRITER) raiseMaxSlabs(h, maxSlabs);
-  const writes = role === ROLE_WRITER || anySlotTaken(h);
-  if (writes && (load32(h, SB, SB_CLEAN) === 1 || found !== "running")) {
-    // On the disk before any other store of ours can be.
-    store32(h, SB, SB_CLEAN, 0);
-    syncRange(h, 0, SLAB_BYTES);
-  }
+  // With nobody there to recover, or to write: who joins stores to the superblock and the registry only.
+  const isClean = load32(h, SB, SB_CLEAN) === CLEAN && found === "clean" && !anySlotTaken(h);
+  const isDue = load32(h, SB, SB_CLEAN) !== UNCLEAN || found !== "running";
+  if (!isClean && isDue && (role === ROLE_WRITER || anySlotTaken(h))) markUnclean(region);
   // Recovery is done by who has a slot, so that it can be recovered from in turn.
   closeLeftovers(region);
   let recovered = 0;
@@ -257,7 +263,24 @@ export function join(
   }
   announceUnfenced(h);
   recovered += recoverTheDead(region, slot);
-  return { slot, report: { found, participantsRecovered: recovered, rebuild: rebuilt } };
+  return { slot, report: { found, participantsRecovered: recovered, rebuild: rebuilt }, isClean };
+}
+
+/**
+ * Has the disk say that the file was not closed in order, before any store is on it that makes that true. Several may be at
+ * it at a time, one of them who comes, another who was there and is about to write: until the disk has it the word is
+ * neither, so that each of them sees to it. Throws IO_ERROR, and nothing must be written then.
+ */
+export function markUnclean(region: Region): void {
+  const { h } = region;
+  store32(h, SB, SB_CLEAN, BECOMING_UNCLEAN);
+  syncRange(h, 0, SLAB_BYTES);
+  store32(h, SB, SB_CLEAN, UNCLEAN);
+}
+
+/** {@link markUnclean}, if the disk may not know it yet. */
+export function ensureUnclean(region: Region): void {
+  if (load32(region.h, SB, SB_CLEAN) !== UNCLEAN) markUnclean(region);
 }
 
 /** Is there a slot that is not free: of somebody alive, or to be recovered? */
@@ -277,20 +300,21 @@ function raiseMaxSlabs(h: number, maxSlabs: number): void {
 // ---- going -----------------------------------------------------------------------------------------------------------
 
 /**
- * Leaves the file. The last writer syncs it, `begun` as of `syncNow`, and notes that it was closed in order. Throws IO_ERROR;
- * has left then.
+ * Leaves the file. The last writer syncs it, `begun` as of `syncNow`, and notes that it was closed in order, unless nobody has
+ * written since it was. Throws IO_ERROR; has left then.
  */
 export function part(region: Region, slot: number, role: number, begun: () => void): void {
   lockOpen(region.fd);
   try {
     adoptRecoveriesOf(region, slot, slot);
-    if (role === ROLE_WRITER && !anyoneAlive(region, slot, ROLE_WRITER)) {
+    const isClean = load32(region.h, SB, SB_CLEAN) === CLEAN;
+    if (role === ROLE_WRITER && !isClean && !anyoneAlive(region, slot, ROLE_WRITER)) {
       // A file that was closed in order has nothing left to redo.
       recoverTheDead(region, slot);
       // Of readers. What the disk has refused, and only they were told of, is not to be called closed in order.
       waitForSyncs(region, slot, earlierSyncs(region, slot));
       syncNow(region, slot, { onWait: (owner) => recoverSlot(region, owner, slot), begun });
-      store32(region.h, SB, SB_CLEAN, 1);
+      store32(region.h, SB, SB_CLEAN, CLEAN);
       syncRange(region.h, 0, SLAB_BYTES);
     }
   } finally {

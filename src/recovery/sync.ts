@@ -106,16 +106,19 @@ function raise(h: number, field: number, value: number): void {
   }
 }
 
-/** Throws CORRUPT if the counters can't be right: no `flush` and no reuse of memory could be believed. */
-export function checkCounters({ h, path }: Region): void {
+/** Can the counters be right? If not, no `flush` and no reuse of memory could be believed. For who is alone. */
+export function areCountersSound(h: number): boolean {
   const started = load64(h, SB, SB_S);
-  const isSound =
-    Number.isSafeInteger(started) &&
-    [SB_DONE, SB_W, SB_W_DISK].every((field) => {
-      const ordinal = load64(h, SB, field);
-      return ordinal >= 0 && ordinal < started;
-    });
-  if (isSound) return;
+  if (!Number.isSafeInteger(started)) return false;
+  return [SB_DONE, SB_W, SB_W_DISK].every((field) => {
+    const ordinal = load64(h, SB, field);
+    return ordinal >= 0 && ordinal < started;
+  });
+}
+
+/** Throws CORRUPT if they can't. */
+export function checkCounters({ h, path }: Region): void {
+  if (areCountersSound(h)) return;
   throw new BancosError(
     "CORRUPT",
     `${path} is damaged: its superblock counts syncs that were never started (offset ${SB_S}); ` +

@@ -10,6 +10,7 @@ import { BancosError } from "../errors.ts";
 import { CLASS_BYTES, CLASS_CELLS, CLASSES, FIRST_LEAF_CLASS } from "../memory/classes.ts";
 import {
   CHUNK_NEXT,
+  CLEAN,
   COUNTS,
   ENTRY_BYTES,
   ENTRY_CHECKSUM,
@@ -641,7 +642,7 @@ function superblockFields(p: Participant): Found["fields"] {
     ["format version", load32(h, SB, SB_VERSION)],
     ["key encoding", load32(h, SB, SB_KEY_ENCODING)],
     ["root", offsetOf(load32(h, SB, SB_ROOT))],
-    ["closed in order", load32(h, SB, SB_CLEAN) === 1 ? "yes" : "no"],
+    ["closed in order", load32(h, SB, SB_CLEAN) === CLEAN ? "yes" : "no"],
     ["capacity, slabs", load32(h, SB, SB_CAPACITY)],
     ["largest size, slabs", load32(h, SB, SB_MAX_SLABS)],
     ["frontier, slab", load32(h, SB, SB_FRONTIER)],

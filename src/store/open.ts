@@ -2,7 +2,7 @@
 import { fstatSync, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { codecFor, encodingOf, KEY_ENCODINGS, type KeyCodec, type KeyEncoding } from "../codec/index.ts";
-import { BancosError } from "../errors.ts";
+import { BancosError, isNoRoom } from "../errors.ts";
 import { SB, SB_GATE, SLAB_BYTES } from "../memory/layout.ts";
 import { native } from "../memory/native.ts";
 import {
@@ -22,6 +22,7 @@ import { readSuperblock, type Superblock } from "../memory/superblock.ts";
 import { Participant } from "../reclaim/participant.ts";
 import { ROLE_READER, ROLE_WRITER } from "../reclaim/registry.ts";
 import {
+  ensureUnclean,
   join,
   lockOpen,
   look,
@@ -190,7 +191,7 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
   );
   if (options.forcePersistentMemory) region.persists = true;
   const role = options.readOnly ? ROLE_READER : ROLE_WRITER;
-  const { slot, report } = join(region, role, options.maxSlabs, options.rebuild, rebuild, alone);
+  const { slot, report, isClean } = join(region, role, options.maxSlabs, options.rebuild, rebuild, alone);
   const participant = new Participant(
     region,
     slot,
@@ -202,7 +203,14 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
       if (round % 256 === 255) recoverSlot(region, load32(region.h, SB, SB_GATE), slot);
     },
   );
-  if (role === ROLE_WRITER) reserveForDeletes(participant);
+  if (role === ROLE_WRITER) {
+    participant.unclean =
+      !isClean || alone || !participant.limbo.isReserved || !participant.waiting.isReserved;
+    if (participant.unclean) {
+      ensureUnclean(region);
+      reserveForDeletes(participant);
+    }
+  }
   return { region, participant, codec: codecFor(keyEncoding), keyEncoding, role, report, registered: true };
 }
 
@@ -260,6 +268,16 @@ function lookAtFile(fd: number, h: number, path: string, options: CheckedOptions
   return { region, participant, codec, keyEncoding, role: ROLE_READER, report, registered: false };
 }
 
+/** Before the first store to anything but the superblock and the registry. Throws IO_ERROR, and nothing is written then. */
+export function beginToWrite({ region, participant }: Opened): void {
+  try {
+    ensureUnclean(region);
+  } catch (error) {
+    throw ioError(`cannot write ${region.path}`, error);
+  }
+  participant.unclean = true;
+}
+
 /** A delete takes room in limbo. Taken now, it is there when the store is full. */
 function reserveForDeletes(participant: Participant): void {
   try {
@@ -268,7 +286,7 @@ function reserveForDeletes(participant: Participant): void {
     // Who only reads need not keep the rest of the slab from the next to open.
     participant.heap.abandon();
   } catch (error) {
-    if (!(error instanceof BancosError) || (error.code !== "FULL" && error.code !== "NO_SPACE")) throw error;
+    if (!isNoRoom(error)) throw error;
   }
 }
 

@@ -2,6 +2,7 @@
 import { codecFor, encodingOf, KEY_ENCODINGS, type KeyEncoding } from "../codec/index.ts";
 import { BancosError } from "../errors.ts";
 import {
+  CLEAN,
   FIRST_DATA_SLAB,
   FORMAT_VERSION,
   INITIAL_SLABS,
@@ -93,7 +94,7 @@ export async function repair(path: string, to: string, options: RepairOptions = 
     }
     const saltRecovered = findSalt(region, constants);
     const encoding = options.keyEncoding ?? likelyEncoding(constants, region.salt);
-    const areMarksComplete = found === "unclean" || load32(h, SB, SB_CLEAN) === 1;
+    const areMarksComplete = found === "unclean" || load32(h, SB, SB_CLEAN) === CLEAN;
     return await salvageTo(region, constants, encoding, to, saltRecovered, areMarksComplete, options);
   } finally {
     closeHandle(h);

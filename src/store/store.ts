@@ -28,7 +28,7 @@ import { Cursor, ENTRIES, KEYS, StoreIterator, VALUES } from "./cursor.ts";
 import { type Encoded, Expected, keepEncoded } from "./expected.ts";
 import { Flusher } from "./flusher.ts";
 import { forgotten } from "./forgotten.ts";
-import { closeOpened, type Opened, openFileAsStore } from "./open.ts";
+import { beginToWrite, closeOpened, type Opened, openFileAsStore } from "./open.ts";
 import { checkOptions, type OpenOptions } from "./options.ts";
 import { encodeRange, type Range } from "./range.ts";
 import { type Stats, statsOf } from "./stats.ts";
@@ -130,6 +130,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     if (this.readOnly) {
       throw new BancosError("READ_ONLY", `${this.path} was opened with readOnly; open it without to write`);
     }
+    if (!p.unclean) beginToWrite(this.opened);
     return p;
   }
 
@@ -881,6 +882,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   collect(): number {
     const p = this.participant();
     if (!this.recovers) return 0;
+    if (!p.unclean) beginToWrite(this.opened);
     recoverTheDead(p.region, p.slot);
     let freed = 0;
     // Twice: the first moves the epoch on, so that the second can free what was retired in it.
@@ -891,8 +893,8 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
   }
 
   /**
-   * Closes the store. Idempotent; later calls of other methods throw `CLOSED`. The last writer to close a file syncs
-   * it. A process that ends without closing loses nothing.
+   * Closes the store. Idempotent; later calls of other methods throw `CLOSED`. The last writer to close a file that was
+   * written to syncs it. A process that ends without closing loses nothing.
    *
    * @throws BancosError `IO_ERROR` if that sync fails (the store is closed all the same); `INVALID_OPERATION` inside
    * `reader(fn)` or `writer(fn)`
@@ -928,7 +930,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
     try {
       this.flusher.finish();
       // Who only reads leaves a file that was closed in order as it is.
-      if (!this.readOnly) reclaim(p, Number.MAX_SAFE_INTEGER);
+      if (!this.readOnly && p.unclean) reclaim(p, Number.MAX_SAFE_INTEGER);
     } catch (error) {
       failure = error;
       throw error;

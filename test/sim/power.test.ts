@@ -110,19 +110,6 @@ test("what changes in the middle of a sync, between any two of its steps, is the
 
 // ---- syncs that overlap ----------------------------------------------------------------------------------------------------
 
-/** Has an actor run an operation that concerns one key, and notes what the key has afterwards. */
-const writerOf =
-  (scene: Scene) =>
-  (actor: Actor, key: string, operation: Operation): void => {
-    const { ledger } = scene;
-    const map = new Map<string, Value>();
-    operation.apply?.(map);
-    ledger.begin(actor.thread, key, map.get(key));
-    scene.run(actor, operation.run);
-    ledger.forget(actor.thread);
-    ledger.has(key, scene.get(actor, key), false);
-  };
-
 test("syncs that overlap, one between any two steps of the start or the end of another, keep what each has promised", () => {
   const failures = new Failures();
   const seen = nothingSeen();
@@ -144,7 +131,7 @@ test("syncs that overlap, one between any two steps of the start or the end of a
         before = now;
         scene.lookThoroughly();
       };
-      const write = writerOf(scene);
+      const write = scene.writer();
       let came = false;
       let late: End | null = null;
       const within = (): void => {
@@ -240,7 +227,7 @@ test("what is used again as soon as a sync has made room is not missed, nor does
       const { ledger, problems } = scene;
       const a = scene.open("A");
       const b = scene.open("B");
-      const write = writerOf(scene);
+      const write = scene.writer();
       let came = at === 0;
       const within = (): void => {
         came = true;

@@ -9,6 +9,7 @@ import { contents, verify } from "./audit.ts";
 import { Disk } from "./disk.ts";
 import type { Ledger } from "./ledger.ts";
 import { machine, type Thread } from "./machine.ts";
+import type { Operation } from "./model.ts";
 import { type Random, told } from "./report.ts";
 import { type Actor, type Ending, openIn, run } from "./world.ts";
 
@@ -87,13 +88,25 @@ export class Scene {
     return disk;
   }
 
-  /** Opens the file in a thread of that name. There are looks in that, too. */
-  open(name: string): Actor {
+  /** Opens the file in a thread of that name, with what is to happen in that. There are looks in it, too. */
+  open(name: string, trouble: Trouble = {}): Actor {
     const thread = machine.spawn(name);
     thread.onStore = () => this.mayLook();
+    this.arm(thread, trouble);
     const actor = this.openIn(thread);
     thread.rearm();
     return actor;
+  }
+
+  private arm(thread: Thread, trouble: Trouble): void {
+    if (trouble.hook !== undefined) {
+      thread.hook = trouble.hook;
+      thread.hookAt = trouble.at;
+    } else if (trouble.at !== undefined) {
+      thread.dieAt = trouble.at;
+      thread.manner = this.random.next() < 0.5 ? "killed" : "terminated";
+      this.text += ` (dies at store ${trouble.at})`;
+    }
   }
 
   private openIn(thread: Thread): Actor {
@@ -109,17 +122,23 @@ export class Scene {
     const { thread } = actor;
     thread.rearm();
     thread.onStore = () => this.mayLook();
-    if (trouble.hook !== undefined) {
-      thread.hook = trouble.hook;
-      thread.hookAt = trouble.at;
-    } else if (trouble.at !== undefined) {
-      thread.dieAt = trouble.at;
-      thread.manner = this.random.next() < 0.5 ? "killed" : "terminated";
-      this.text += ` (dies at store ${trouble.at})`;
-    }
+    this.arm(thread, trouble);
     const ending = run(actor, fn);
     if (!thread.dead) thread.rearm();
     return ending;
+  }
+
+  /** Has an actor run an operation that concerns one key, and notes what the key has afterwards. */
+  writer(): (actor: Actor, key: string, operation: Operation, trouble?: Trouble) => void {
+    const { ledger } = this;
+    return (actor, key, operation, trouble = {}) => {
+      const map = new Map<string, Value>();
+      operation.apply?.(map);
+      ledger.begin(actor.thread, key, map.get(key));
+      this.run(actor, operation.run, trouble);
+      ledger.forget(actor.thread);
+      ledger.has(key, this.get(actor, key), false);
+    };
   }
 
   /** The disk is given all there is, in the background; it has it when the function is called that this returns. */
