@@ -29,8 +29,8 @@ export class Participant {
   /** Retired leaves that wait for epochs and for the disk. */
   readonly waiting: Limbo;
   /**
-   * Does the disk know that the file was not closed in order? Before that nothing is stored to it but to the superblock and the
-   * registry (recovery/lifecycle.ts).
+   * May it store to more of the file than the superblock and the registry? The disk knows then that the file was not closed in
+   * order (recovery/lifecycle.ts). False for who only reads.
    */
   unclean = true;
   /** Groups entered and not yet left (`reader`, `writer`, an operation): the epoch is held while it is above 0. */

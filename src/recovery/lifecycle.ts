@@ -20,6 +20,7 @@ import {
   SB_MAX_SLABS,
   SB_NO_IN_PLACE,
   SB_Q,
+  SB_SYNC_ERROR,
   SB_SYNC_OWNER,
   SB_UNFENCED,
   SLAB_BYTES,
@@ -129,11 +130,12 @@ function writeIdentity(region: Region): void {
 /** Makes the file one that must be rebuilt, on the disk too, until `writeIdentity` has been there. */
 function disown(region: Region): void {
   const { h } = region;
-  store32(h, SB, SB_CLEAN, UNCLEAN);
+  store32(h, SB, SB_CLEAN, BECOMING_UNCLEAN);
   store32(h, SB, SB_ADOPT, 0);
   // Wrong, and not the 0 of a file that was never opened.
   store32(h, SB, SB_IDENTITY_CHECKSUM, ~identitySum(h) || 1);
   syncRange(h, 0, SLAB_BYTES);
+  store32(h, SB, SB_CLEAN, UNCLEAN);
 }
 
 /** Has somebody opened the file since the machine started? */
@@ -307,7 +309,7 @@ export function part(region: Region, slot: number, role: number, begun: () => vo
   lockOpen(region.fd);
   try {
     adoptRecoveriesOf(region, slot, slot);
-    const isClean = load32(region.h, SB, SB_CLEAN) === CLEAN;
+    const isClean = load32(region.h, SB, SB_CLEAN) === CLEAN && load32(region.h, SB, SB_SYNC_ERROR) === 0;
     if (role === ROLE_WRITER && !isClean && !anyoneAlive(region, slot, ROLE_WRITER)) {
       // A file that was closed in order has nothing left to redo.
       recoverTheDead(region, slot);

@@ -115,7 +115,7 @@ import { TreeBuilder } from "./build.ts";
 import { CellList } from "./celllist.ts";
 import type { RebuildReport } from "./lifecycle.ts";
 import { AHEAD, type Differences, sortByKey } from "./sort.ts";
-import { failSync, MOST_UNKNOWN_SYNCS } from "./sync.ts";
+import { failSync, MOST_SYNCS, MOST_UNKNOWN_SYNCS } from "./sync.ts";
 
 /** No page of memory is smaller. */
 const PAGE_BYTES = 4096;
@@ -190,7 +190,7 @@ export function rebuild(region: Region, distrustsDisk: boolean): RebuildReport {
   if (!isPrivate && fileBlocks(region.fd) < region.capacity * SLAB_BYTES) region.backWithBlocks();
   const w = load64(h, SB, SB_W);
   const syncs = Math.max(load64(h, SB, SB_S), w);
-  const areKnown = w >= 0 && Number.isSafeInteger(syncs);
+  const areKnown = w >= 0 && syncs < MOST_SYNCS;
   // Where damage has them, all that is marked as superseded is.
   const onDisk = areKnown ? w : Number.MAX_SAFE_INTEGER;
   // A mark's m that is larger comes from a mark word beside the content of another life of the cell.

@@ -60,6 +60,9 @@ export const PROMISED = 2 ** 53 - 1;
  */
 export const MOST_UNKNOWN_SYNCS = 4096;
 
+/** More syncs than any file sees, and fewer than a mark has bits for: what counts more is damaged. */
+export const MOST_SYNCS = 2 ** 40;
+
 /** Milliseconds that the sync lock is waited for before its holder is looked at. */
 const LOOK_EVERY = 10;
 
@@ -109,7 +112,7 @@ function raise(h: number, field: number, value: number): void {
 /** Can the counters be right? If not, no `flush` and no reuse of memory could be believed. For who is alone. */
 export function areCountersSound(h: number): boolean {
   const started = load64(h, SB, SB_S);
-  if (!Number.isSafeInteger(started)) return false;
+  if (!(started < MOST_SYNCS)) return false;
   return [SB_DONE, SB_W, SB_W_DISK].every((field) => {
     const ordinal = load64(h, SB, field);
     return ordinal >= 0 && ordinal < started;

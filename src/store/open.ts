@@ -203,7 +203,8 @@ function joinFile(fd: number, h: number, path: string, options: CheckedOptions, 
       if (round % 256 === 255) recoverSlot(region, load32(region.h, SB, SB_GATE), slot);
     },
   );
-  if (role === ROLE_WRITER) {
+  if (role === ROLE_READER) participant.unclean = false;
+  else {
     participant.unclean =
       !isClean || alone || !participant.limbo.isReserved || !participant.waiting.isReserved;
     if (participant.unclean) {

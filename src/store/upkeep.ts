@@ -155,7 +155,7 @@ export class Upkeep {
 
   /** A background sync has ended: reclaims, in pieces between which the event loop goes on. Throws nothing. */
   afterSync(p: Participant, isOpen: () => boolean): void {
-    if (!isOpen() || p.announced) return;
+    if (!isOpen() || !p.unclean || p.announced) return;
     try {
       if (reclaim(p, RECLAIM_BETWEEN) < RECLAIM_BETWEEN) return;
     } catch {

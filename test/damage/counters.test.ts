@@ -22,9 +22,6 @@ function damage(path: string, offset: number, value: bigint): void {
 
 for (const [field, offset] of Object.entries(FIELDS)) {
   for (const [how, value] of Object.entries(DAMAGED)) {
-    // Syncs that were started and never ended look the same: S alone may be too high.
-    if (field === "S" && how === "too high") continue;
-
     test(`${field} ${how}: opening says so, and a rebuild mends it`, () => {
       const path = freshPath();
       const store = open<number>(path, { flushEvery: 0 });

@@ -7,6 +7,7 @@
 import { expect, test } from "bun:test";
 import { CLEAN, SB_CLEAN } from "../../src/memory/layout.ts";
 import type { Value } from "../../src/store/types.ts";
+import type { Upkeep } from "../../src/store/upkeep.ts";
 import { contents, verify } from "./audit.ts";
 import { SECTOR } from "./disk.ts";
 import { Ledger } from "./ledger.ts";
@@ -14,7 +15,7 @@ import { machine } from "./machine.ts";
 import { remove, set } from "./model.ts";
 import { Failures, Random, SEED, told } from "./report.ts";
 import { nothingSeen, Scene } from "./scene.ts";
-import { type Actor, newWorld, openActor, run } from "./world.ts";
+import { type Actor, newWorld, openActor, openIn, run } from "./world.ts";
 
 const KEYS = ["kA", "kB", "kC"];
 /** Leaves of one length, two of which lie in different sectors. */
@@ -66,6 +67,27 @@ test("nothing is asked of the disk by who opens it, reads, and closes it; once b
   run(writer, (store) => store.close());
   expect([syncs.count, isClean()]).toEqual([3, true]);
   expect(scene.problems).toEqual([]);
+});
+
+test("a flush without a change gives no memory back: the file is still one that was closed in order", () => {
+  for (const readOnly of [false, true]) {
+    newWorld(24);
+    const first = openActor("first");
+    run(first, (store) => store.set("kA", value("one")));
+    run(first, (store) => store.flushSync());
+    run(first, (store) => store.set("kA", value("two")));
+    run(first, (store) => store.close());
+    const { store, thread } = openIn(machine.spawn("flushes"), { readOnly });
+    const p = store.participant();
+    expect([isClean(), p.waiting.length]).toEqual([true, 1]);
+    const before = machine.bytes.slice(64 << 10);
+    run({ store, thread }, () => {
+      for (let i = 0; i < 3; i++) store.flushSync();
+      (store as unknown as { upkeep: Upkeep }).upkeep.afterSync(p, () => true);
+    });
+    expect(Buffer.compare(before, machine.bytes.subarray(64 << 10))).toBe(0);
+    expect(isClean()).toBe(true);
+  }
 });
 
 test("who finds somebody there has the disk know at once", () => {
