@@ -206,8 +206,9 @@ function anyoneAlive(region: Region, except: number, role: number): boolean {
  * Joins the file as a participant of role `role`: finds out what state it was left in, rebuilds or recovers, claims a
  * slot. The caller holds the open lock. Throws CORRUPT; with `alone`: INVALID_OPERATION if anybody else has it open.
  *
- * `isClean`: on the disk, and here, the file is still one that was closed in order, although a writer has joined; it says so
- * by {@link markUnclean} before its first store outside of the superblock and the registry.
+ * `isClean`: the file is still one that was closed in order, although somebody has joined. A writer has the disk say otherwise,
+ * by {@link markUnclean}, before its first store outside of the superblock and the registry. Should it die before, there is
+ * nothing to undo.
  */
 export function join(
   region: Region,
@@ -224,7 +225,8 @@ export function join(
     const same = compareIdentity(region);
     const adopt = isAdoptable(h);
     found = stateLeft(h, same, adopt);
-    // Persistent memory may lose one counter of two when the power fails.
+    // Page 0 of a file that was closed in order is stored to without a sync (a flush without a change), and of persistent memory one
+    // counter of two may be lost when the power fails.
     const lostCount = !same.boot && !areCountersSound(h);
     if (forceRebuild || found === "copied" || found === "rebooted" || lostCount) {
       // Should the rebuild be cut short, whoever opens next must not believe what it left.

@@ -296,7 +296,7 @@ export class Flusher {
 
   /**
    * As {@link flush}, in this thread. With `settle` what waits for the disk may be reused afterwards. With
-   * `unlessUnderWay` returns at once where another participant is at it.
+   * `unlessUnderWay` does not wait for the disk where another participant is at it.
    */
   flushSync(settle = false, unlessUnderWay = false): void {
     const { region, registered, participant } = this.opened;

@@ -867,7 +867,7 @@ export class Store<V = Value, K = string> implements Writer<V, K> {
    * Cost: time in proportion to what is retired.
    *
    * @returns how many cells were freed; 0 for a store opened with `readOnly`
-   * @throws BancosError `CLOSED`, `CORRUPT`
+   * @throws BancosError `IO_ERROR`, `CLOSED`, `CORRUPT`
    *
    * @example
    * ```ts
